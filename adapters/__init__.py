@@ -1,0 +1,1 @@
+"""Channel Adapters: generic ones, the platforms, and simulators of their interfaces."""

@@ -1,0 +1,1 @@
+"""Message Translators: a declarative language, its linter, compiler and the platforms' documents."""

@@ -1,0 +1,1 @@
+"""Control Bus and entry points: settings, composition root, command line, bench."""

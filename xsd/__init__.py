@@ -1,0 +1,1 @@
+"""The unified exchange schema, its validator, rules and data dictionary."""
