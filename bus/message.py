@@ -113,6 +113,11 @@ class Record(NamedTuple):
     park: str = ""
     raw: bytes | None = None
 
+    @property
+    def row_key(self) -> str:
+        """Which row of the source this is: the key, and the version where the source has one."""
+        return self.key if self.version is None else f"{self.key}:{self.version}"
+
 
 class Translation(NamedTuple):
     """A record in the unified schema, or the reasons why there is none.
@@ -143,7 +148,7 @@ class Batch(NamedTuple):
         position: opaque token; after the ledger's commit the source continues from here.
         collected_at: our clock, when the batch was read (aware, UTC).
         source_at: the source's clock at that moment (aware), or None when it has none that can be asked.
-        vanished: keys that the ledger knows and the source no longer has.
+        vanished: row keys that the ledger knows and the source no longer has.
         unassigned: rows of the source that no configured source claims, seen in this batch.
     """
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What the ledger knows of one key.
+    """What the ledger knows of one row of the source.
 
     Attributes:
-        ordinal: small integer, one a key and source, counted from 1 without large holes: an index for bitmaps.
-        version: of what was last handed on.
+        ordinal: small integer, one a row key, counted from 1 without large holes: an index for bitmaps.
+        version: of the row; where the source has none, the number of contents counted so far.
         changed_at: the change time that came with it ("" = read it again).
         is_vanished: it was reported as no longer in the source.
     """
@@ -30,10 +30,14 @@ class Seen(NamedTuple):
 
 
 class KeyIndex(Protocol):
-    """The ledger's key table as one source may see it: the seen-set of thin queries and sweeps. Reads only."""
+    """The ledger's key table as one source may see it: the seen-set of thin queries and sweeps. Reads only.
 
-    def seen(self, keys: Sequence[str]) -> Mapping[str, Seen]:
-        """Those of `keys` that the ledger knows."""
+    It speaks of row keys (`Record.row_key`): version 1 and version 2 of one business key are two rows of a table with
+    a version column, and a window that is read again meets both.
+    """
+
+    def seen(self, row_keys: Sequence[str]) -> Mapping[str, Seen]:
+        """Those of `row_keys` that the ledger knows."""
         ...
 
     def parked(self, reason: str) -> Sequence[Record]:
@@ -41,7 +45,7 @@ class KeyIndex(Protocol):
         ...
 
     def ordinals(self, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
-        """(ordinal, key) in rising order from `after` (exclusive), at most `limit`; those vanished already left out."""
+        """(ordinal, row key) in rising order from `after` (exclusive), at most `limit`; vanished ones left out."""
         ...
 
 
