@@ -148,6 +148,33 @@ class Validator(Protocol):
         ...
 
 
+Difference = tuple[str, str, str]
+"""(element name, text before, text after); an absent element is ""."""
+
+
+class NoticeWriter(Protocol):
+    """Writes notices of the unified schema (root `notice`)."""
+
+    def differences(self, before: bytes, after: Mapping[str, str]) -> list[Difference]:
+        """Field by field: the published record against the fields of a new translation, `dataVersion` left out."""
+        ...
+
+    def write(
+        self, kind: str, *, key: str, application_no: str, version: int, detected_at: str, fields: Sequence[Difference]
+    ) -> bytes:
+        """The body of a notice.
+
+        Args:
+            kind: conflict, changed or vanished.
+            key: business key of the record it is about.
+            application_no: its case.
+            version: dataVersion of the record it is about.
+            detected_at: RFC 3339.
+            fields: what differs.
+        """
+        ...
+
+
 class PublishChannel(Protocol):
     """Publishing with pipelined confirms: persistent, mandatory, confirmed, always."""
 
@@ -188,6 +215,14 @@ class ConsumeChannel(Protocol):
 
     def ack(self, tag: int) -> None:
         """Acknowledge every delivery up to and including `tag`. A queue of type stream: gives credit only."""
+        ...
+
+    def reject(self, tag: int) -> None:
+        """Dead-letter this one delivery: it is copied, at least once, to the queue's dead-letter exchange and removed.
+
+        Raises:
+            FatalError: the queue is of type stream; nothing can be taken out of it.
+        """
         ...
 
     def close(self) -> None:
