@@ -55,7 +55,12 @@ class SourceAdapter(ABC):
     The runtime calls `open` once, then `read` and `acknowledge` in turn from one thread, then `close`; after a
     `TransientError` it calls `close`, waits, and calls `open` with the last committed position. An adapter does not
     sleep, retry, log payloads or catch `Exception`.
+
+    Attributes:
+        is_explicit: the source has a version column (`versioning: explicit`); else the ledger counts contents.
     """
+
+    is_explicit: bool = True
 
     @abstractmethod
     def open(self, keys: KeyIndex, *, position: str | None, drain: bool) -> None:
