@@ -1,0 +1,171 @@
+"""Document + schema → plan: closures made once, at start; a record then only runs them.
+
+Where stand-ins (`absent:` of the document) apply: everywhere, except in a required text without default, which keeps
+them, because standard §3.1.9 publishes a placeholder in required text with a flag (the validator's) and §3.3 must not
+lose the record. Between several source columns a stand-in always counts as empty while another column has something.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mappings.codes import cited_table
+from mappings.outcome import BLANKS, Context, Flawed, Outcome, Run, plain, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mappings.document import Branch, Call, Document, Recipe, Target
+    from mappings.tables import CodeTable
+    from xsd.catalogue import Field, KindSchema
+
+#: Outcomes remembered a chain, for source texts up to this length: codes, names of departments, regions repeat.
+_REMEMBERED: Final = 4096
+_REMEMBERED_CHARACTERS: Final = 64
+
+
+class Step(NamedTuple):
+    """One function of a chain, ready to run; `tables` are the code tables it reads."""
+
+    call: Call
+    run: Run
+    tables: tuple[CodeTable, ...]
+
+
+class Chain(NamedTuple):
+    """One recipe, compiled.
+
+    Attributes:
+        recipe: where it comes from.
+        head: the driver's value → trimmed text, or the value itself for a function that takes it so.
+        steps: the functions.
+        run: head and steps in one call.
+        stand_ins: values that count as empty when columns compete.
+    """
+
+    recipe: Recipe
+    head: Run
+    steps: tuple[Step, ...]
+    run: Run
+    stand_ins: frozenset[str]
+
+
+class Compiled(NamedTuple):
+    """One target, compiled: `chain` is its own recipe, `branches` its `when` clauses, `context` names its faults."""
+
+    field: Field
+    target: Target
+    context: Context
+    branches: tuple[tuple[Branch, Chain], ...]
+    chain: Chain | None
+
+
+class Plan(NamedTuple):
+    """A document compiled against its kind's schema; `targets` in the order of the schema."""
+
+    document: Document
+    schema: KindSchema
+    targets: tuple[Compiled, ...]
+
+
+def compile_document(document: Document, *, schema: KindSchema, tables: Mapping[str, CodeTable]) -> Plan:
+    """Compile a document that `lint` has found without error."""
+    by_name = {target.name: target for target in document.targets}
+    fields = [field for field in schema.fields if field.name in by_name]
+    stand_ins = frozenset(document.absent)
+    compiled = [
+        _compile_target(by_name[field.name], field=field, stand_ins=stand_ins, tables=tables) for field in fields
+    ]
+    return Plan(document, schema, tuple(compiled))
+
+
+def keeps_stand_ins(field: Field, target: Target) -> bool:
+    """Whether a placeholder is published (and flagged by the validator) rather than left out."""
+    return field.is_required and field.xs_type == "string" and target.default is None
+
+
+def _compile_target(
+    target: Target, *, field: Field, stand_ins: frozenset[str], tables: Mapping[str, CodeTable]
+) -> Compiled:
+    hidden = frozenset() if keeps_stand_ins(field, target) else stand_ins
+
+    def chain(recipe: Recipe) -> Chain:
+        return _chain(recipe, context=context(recipe.columns), hidden=hidden, stand_ins=stand_ins)
+
+    def context(columns: Iterable[str]) -> Context:
+        return Context(field, "/".join(dict.fromkeys(columns)) or field.name, tables)
+
+    branches = tuple((branch, chain(branch.recipe)) for branch in target.branches)
+    own = chain(target.recipe) if target.recipe is not None else None
+    every = context(column for recipe in target.recipes() for column in recipe.columns)
+    return Compiled(field, target, every, branches, own)
+
+
+def _chain(recipe: Recipe, *, context: Context, hidden: frozenset[str], stand_ins: frozenset[str]) -> Chain:
+    steps = tuple(
+        Step(
+            call,
+            call.function.build(call.arguments, context._replace(rule=call.name)),
+            cited_table(call.name, call.arguments, context.tables),
+        )
+        for call in recipe.calls
+    )
+    is_native = bool(steps) and steps[0].call.function.takes_native
+    head = _head(context, hidden=hidden, is_native=is_native)
+    run = head if not steps else _composed(head, tuple(step.run for step in steps))
+    return Chain(recipe, head, steps, run, stand_ins)
+
+
+def _head(context: Context, *, hidden: frozenset[str], is_native: bool) -> Run:
+    def head(value: Any) -> Outcome:
+        if value.__class__ is str:
+            text: str = value.strip(BLANKS)
+            return "" if text in hidden else text
+        if value is None:
+            return ""
+        text_or_none = plain(value)
+        if text_or_none is None:
+            return refused(context, value)
+        if is_native and not isinstance(value, str):
+            return value  # type: ignore[no-any-return] # the first function takes it as the driver gave it
+        return "" if text_or_none in hidden else text_or_none
+
+    return head
+
+
+def _composed(head: Run, runs: tuple[Run, ...]) -> Run:
+    first, rest = runs[0], runs[1:]
+    known: dict[str, Outcome] = {}
+
+    def chain(value: Any) -> Outcome:
+        outcome = head(value)
+        if outcome == "" or outcome.__class__ is Flawed:
+            return outcome
+        outcome = first(outcome)
+        for run in rest:
+            outcome = follow(outcome, run)
+        return outcome
+
+    def remembered(value: Any) -> Outcome:
+        if value.__class__ is not str or len(value) > _REMEMBERED_CHARACTERS:
+            return chain(value)
+        outcome = known.get(value)
+        if outcome is None:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            outcome = known[value] = chain(value)
+        return outcome
+
+    return remembered
+
+
+def follow(outcome: Outcome, run: Run) -> Outcome:
+    """The next function on what the former gave; absent stays absent, faults are kept."""
+    if isinstance(outcome, str):
+        return run(outcome) if outcome else outcome
+    if not outcome.text:
+        return outcome
+    after = run(outcome.text)
+    if isinstance(after, str):
+        return Flawed(after, outcome.faults)
+    return Flawed(after.text, outcome.faults + after.faults)
