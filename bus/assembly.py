@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import unquote
 
 import structlog
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bus.ledger.intake import Intake
-    from bus.ledger.values import KeyState
+    from bus.ledger.values import HeldState, KeyState
     from bus.message import Record
     from bus.ports import Difference, NoticeWriter, Translator, Validator
 
@@ -141,12 +141,8 @@ class Assembly:
             elif record.application_no in blocked and not self._parts.passes_gaps:
                 self._hold(decision, translation, "parked", BEHIND)
             else:
-                is_gap = record.application_no in blocked
-                self._send(decision, self._flag_gap(translation) if is_gap else translation)
-
-    def _flag_gap(self, translation: Translation) -> Translation:
-        """Policy `pass`: the record overtakes a held one of its case and says so."""
-        return self._parts.validator.validate([translation], now=self._moment.now, order_gaps=frozenset({0}))[0]
+                overtakes = record.application_no in blocked
+                self._send(decision, self._made([record], is_gap=True)[0] if overtakes else translation)
 
     def _send(self, decision: Decision, translation: Translation) -> None:
         record = decision.record
@@ -169,38 +165,28 @@ class Assembly:
             fields = self._parts.notices.differences(before, translation.fields)
             self._notice("changed", record, record.digest, fields)
 
-    def _hold(self, decision: Decision, translation: Translation, state: KeyState, reason: str) -> None:
-        assert state in {"quarantined", "parked"}
-        held_state = "quarantined" if state == "quarantined" else "parked"
-        key_state: KeyState = "waiting" if reason == NO_PARENT and state == "parked" else state
-        if self._settle_candidate(decision, key_state, held_state, reason):
-            return
-        self._holds.append(Hold(held_state, reason, decision.record, translation))
+    def _hold(
+        self, decision: Decision, translation: Translation, state: Literal["quarantined", "parked"], reason: str
+    ) -> None:
+        is_waiting = state == "parked" and reason == NO_PARENT
+        if not self._settle_candidate(decision, "waiting" if is_waiting else state, state, reason):
+            self._holds.append(Hold(state, reason, decision.record, translation))
 
-    def _settle_candidate(self, decision: Decision, key_state: KeyState, held_state: str, reason: str) -> bool:
+    def _settle_candidate(self, decision: Decision, key_state: KeyState, held_state: HeldState, reason: str) -> bool:
         """Write the key's new state; True when the candidate was held before and moves."""
         record, known = decision.record, decision.known
         draft = len(self._drafts) if key_state == "out" else None
         if known is None:
             self._add_key(record, key_state, draft)
             return False
+        digest = record.digest
         self._keys.append(
-            KeyChange(
-                known.ordinal,
-                record.key,
-                known.version,
-                record.digest,
-                record.digest,
-                record.changed_at,
-                key_state,
-                draft,
-            )
+            KeyChange(known.ordinal, record.key, known.version, digest, digest, record.changed_at, key_state, draft)
         )
         held_id = self._parts.intake.waiting(record.key, known.version) if known.state == "waiting" else None
         if held_id is None:
             return False
-        assert held_state in {"out", "quarantined", "parked"}
-        self._releases.append(Release(held_id, held_state, reason, draft))  # type: ignore[arg-type]
+        self._releases.append(Release(held_id, held_state, reason, draft))
         return True
 
     def _take_conflicts(self, conflicts: Sequence[Decision]) -> None:
@@ -290,22 +276,19 @@ class Assembly:
             for record in records
         ]
 
-    def _made(self, records: Sequence[Record]) -> list[Translation]:
+    def _made(self, records: Sequence[Record], *, is_gap: bool = False) -> list[Translation]:
         """Translated and validated; when our own program fails on a page, only the record at fault is held back."""
         try:
             translations = self._parts.translator.translate(records)
-            translations = [
-                translation._replace(faults=record.faults + translation.faults) if record.faults else translation
-                for record, translation in zip(records, translations, strict=True)
-            ]
-            return self._parts.validator.validate(translations, now=self._moment.now)
+            gaps = frozenset(range(len(records))) if is_gap else frozenset[int]()
+            return self._parts.validator.validate(translations, now=self._moment.now, order_gaps=gaps)
         except ExchangeError:
             raise
         except Exception as error:  # noqa: BLE001 - the runtime's one net: our own bug must not stop a district
             _log.exception("translate", action="translate", records=len(records))
             if len(records) == 1:
                 return [Translation(records[0].kind, b"", {}, (*records[0].faults, unexpected(error)))]
-            return [translation for record in records for translation in self._made([record])]
+            return [translation for record in records for translation in self._made([record], is_gap=is_gap)]
 
 
 def _is_rejected(record: Record) -> bool:

@@ -69,9 +69,9 @@ class RelayOptions:
 
 
 class _Sent(NamedTuple):
-    """Unconfirmed: with `count` messages confirmed on this channel, everything up to `seq` is."""
+    """Unconfirmed: with `messages` confirmed on this channel, everything up to `seq` is."""
 
-    count: int
+    messages: int
     seq: int
     records: int
 
@@ -200,7 +200,7 @@ class _Session:
 
     def _send(self) -> bool:
         """Publish the next entries and their checkpoint; False when nothing waits or the window is full."""
-        if self._unconfirmed and self._published - self._unconfirmed[0].count >= WINDOW:
+        if self._unconfirmed and self._published - self._unconfirmed[0].messages >= WINDOW:
             return False
         batch = self._outbox.entries(after=self._cursor, limit=CHECKPOINT_EVERY)
         groups = self._groups(batch)
@@ -254,7 +254,7 @@ class _Session:
         except FatalError as error:  # a return: a fault of the topology, so the stream stops until it is mended
             raise TransientError(str(error), retry_after_s=COMPARE_S) from error
         seq, records = self._confirmed, 0
-        while self._unconfirmed and self._unconfirmed[0].count <= count:
+        while self._unconfirmed and self._unconfirmed[0].messages <= count:
             sent = self._unconfirmed.popleft()
             seq, records = sent.seq, records + sent.records
             self._moved_at = time.monotonic()

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from bus.trust import Signer, Trust
-from mappings.translator import MappingTranslator
-from xsd.validator import Validator
+from bus.trust import Signer, load_trust
 
 from adapters import registry
 from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
@@ -19,11 +17,15 @@ from bus.ledger.ledger import Ledger
 from bus.relay import Relay, RelayOptions
 from bus.topology import Topology, supervision
 from bus.transport import connect
+from mappings.translator import MappingTranslator
 from xsd.notice import NoticeWriter
+from xsd.validator import Validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
+
+    from bus.trust import Trust
 
     from bus.ledger.ledger import SourceLedger
     from bus.ledger.values import Progress
@@ -160,12 +162,27 @@ def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
         ConfigurationError: every problem of keys, mappings, adapters and store that can be known without connecting.
         TransientError: the store's server is away.
     """
-    problems: list[str] = []
+    trust, signer, parts = lint(settings, only=only)
+    ledger = Ledger(settings.store, key_hash=trust.key_hash)
+    transport = connect(settings.bus)
+    topology = topology_of(settings)
+    if settings.bus.startswith("embedded:"):  # no operator's account there: the file is this deployment's own
+        transport.declare(topology)
+    runs = tuple(_source_run(settings, name, made, ledger, transport, topology, signer) for name, made in parts.items())
+    return Gateway(ledger, transport, topology, runs)
+
+
+def lint(settings: Settings, *, only: Sequence[str] = ()) -> tuple[Trust, Signer, dict[str, SourceParts]]:
+    """Everything that can be made, and found wrong, without connecting to anything.
+
+    Raises:
+        ConfigurationError: every problem of keys, adapters, mappings and rules.
+    """
     unknown = [name for name in only if name not in settings.sources]
     if unknown:
-        raise ConfigurationError(
-            [f"--source {name}: unknown; known are {', '.join(settings.sources)}" for name in unknown]
-        )
+        known = ", ".join(settings.sources)
+        raise ConfigurationError([f"--source {name}: unknown; known are {known}" for name in unknown])
+    problems: list[str] = []
     trust, signer = load_keys(settings, problems)
     parts = {
         name: made
@@ -174,11 +191,7 @@ def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
     }
     if problems or trust is None or signer is None:
         raise ConfigurationError(problems)
-    ledger = Ledger(settings.store, key_hash=trust.key_hash)
-    transport = connect(settings.bus)
-    topology = topology_of(settings)
-    runs = tuple(_source_run(settings, name, made, ledger, transport, topology, signer) for name, made in parts.items())
-    return Gateway(ledger, transport, topology, runs)
+    return trust, signer, parts
 
 
 def topology_of(settings: Settings) -> Topology:
@@ -191,7 +204,7 @@ def load_keys(settings: Settings, problems: list[str]) -> tuple[Trust | None, Si
     trust: Trust | None = None
     signer: Signer | None = None
     try:
-        trust = Trust.load(settings.signing.trust)
+        trust = load_trust(settings.signing.trust)
     except ConfigurationError as error:
         problems += error.problems
     try:
@@ -202,14 +215,16 @@ def load_keys(settings: Settings, problems: list[str]) -> tuple[Trust | None, Si
 
 
 @dataclass(frozen=True, slots=True)
-class _SourceParts:
+class SourceParts:
+    """What is particular to one source."""
+
     settings: SourceSettings
     adapter: SourceAdapter
     translator: MappingTranslator
     validator: Validator
 
 
-def _source_parts(name: str, source: SourceSettings, problems: list[str]) -> _SourceParts | None:
+def _source_parts(name: str, source: SourceSettings, problems: list[str]) -> SourceParts | None:
     before = len(problems)
     adapter: SourceAdapter | None = None
     translator: MappingTranslator | None = None
@@ -228,13 +243,13 @@ def _source_parts(name: str, source: SourceSettings, problems: list[str]) -> _So
         problems += [f"sources.{name}.rules: {problem}" for problem in error.problems]
     if len(problems) > before or adapter is None or translator is None or validator is None:
         return None
-    return _SourceParts(source, adapter, translator, validator)
+    return SourceParts(source, adapter, translator, validator)
 
 
 def _source_run(  # noqa: PLR0913, PLR0917 - wiring
     settings: Settings,
     name: str,
-    parts: _SourceParts,
+    parts: SourceParts,
     ledger: Ledger,
     transport: Transport,
     topology: Topology,

@@ -6,16 +6,13 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from bus.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from ruamel.yaml.comments import CommentedMap
 
 _REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]*)\}")
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
@@ -77,7 +74,7 @@ def load(path: Path) -> Settings:
     return _absolute(settings, path.resolve().parent)
 
 
-def _parse(path: Path) -> CommentedMap:
+def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -128,14 +125,13 @@ def _dotted(at: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in at)
 
 
-def _describe(path: Path, document: CommentedMap, at: tuple[str | int, ...], text: str) -> str:
+def _describe(path: Path, document: Any, at: tuple[str | int, ...], text: str) -> str:
     """`file:line:column: key: text`, at the deepest node of `at` that the file has."""
-    line, column, node = 1, 1, document
+    line, column = 1, 1
+    node: Any = document
     for part in at:
-        if not isinstance(node, Mapping | Sequence) or isinstance(node, str):
-            break
-        places = node.lc.data or {}
-        if part not in places:
+        places = node.lc.data if hasattr(node, "lc") else None
+        if not places or part not in places:
             break
         line, column = places[part][0] + 1, places[part][1] + 1
         node = node[part]

@@ -13,6 +13,7 @@ from bus.ledger.schema import entries, held, keys, sources
 from bus.ledger.store import Statement
 from bus.ledger.values import BEHIND, NO_PARENT, Known
 from bus.message import Entry
+from bus.seal import Leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,8 +70,10 @@ class Intake:
         with self._store.read() as connection:
             for start in range(0, len(wanted), _CHUNK):
                 for row in connection.execute(self._known, {"some": wanted[start : start + _CHUNK]}):
-                    key, *rest, seq, vanished = row
-                    found.setdefault(key, {})[rest[1]] = Known(*rest, seq, bool(vanished))
+                    key, ordinal, version, row_digest, seen_digest, changed_at, state, seq, vanished = row
+                    found.setdefault(key, {})[version] = Known(
+                        ordinal, version, row_digest, seen_digest, changed_at, state, seq, bool(vanished)
+                    )
         return found
 
     def blocked_cases(self, application_nos: Iterable[str]) -> set[str]:
@@ -245,8 +248,8 @@ def _parameters(columns: Iterable[Any], *, skip: set[str]) -> dict[str, Any]:
     return {column.name: bindparam(column.name) for column in columns if column.name not in skip}
 
 
-def _leaves(drafts: Sequence[Draft], digests: Sequence[bytes], page: Page) -> list[Any]:
+def _leaves(drafts: Sequence[Draft], digests: Sequence[bytes], page: Page) -> list[Leaf]:
     return [
-        (draft.type, draft.key, draft.row_digest, digest, page.schema_id, page.mapping_id, page.collected_at)
+        Leaf(draft.type, draft.key, draft.row_digest, digest, page.schema_id, page.mapping_id, page.collected_at)
         for draft, digest in zip(drafts, digests, strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, func, insert, select
@@ -34,7 +35,8 @@ class HeldRecord(NamedTuple):
     faults: str
 
 
-class SourceLedger(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SourceLedger:
     """What one source uses of the ledger."""
 
     stream: Stream

@@ -39,7 +39,7 @@ class Outbox:
         self._entries = (
             select(*_ENTRY).where(entries.c.source_id == source_id, entries.c.epoch == epoch).order_by(entries.c.seq)
         )
-        row = {column.name: bindparam(column.name) for column in packages.c}
+        row: dict[str, object] = {column.name: bindparam(column.name) for column in packages.c}
         self._insert_packages = Statement(store.engine, insert(packages).values(row))
 
     def progress(self) -> Reach:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, insert, inspect, make_url, select
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Insert, Update
-
-from contextlib import contextmanager
 
 
 class Statement:
@@ -84,13 +84,7 @@ class Store:
 
     def _create(self) -> None:
         with self.write() as connection:
-            if inspect(connection).has_table("meta"):
-                found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "version"))
-                if found != str(schema.VERSION):
-                    raise FatalError(
-                        f"the store {self.engine.url!r} has tables of version {found}, this program needs "
-                        f"{schema.VERSION}: use the program that made it, or another store"
-                    )
+            if _check_version(connection):
                 return
             schema.metadata.create_all(connection)
             connection.execute(insert(schema.meta).values(name="version", value=str(schema.VERSION)))
@@ -114,3 +108,45 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def probe(url: str) -> None:
+    """Whether a store could be opened, without making or changing anything.
+
+    Raises:
+        ConfigurationError: the URL is of no use here, or its folder does not exist.
+        TransientError: the database does not answer.
+        FatalError: the tables are of another version of this program.
+    """
+    engine = _open_engine(url)
+    try:
+        if engine.dialect.name == "sqlite" and not _sqlite_exists(engine):
+            return
+        with engine.connect() as connection:
+            _check_version(connection)
+    except DBAPIError as error:
+        raise TransientError(f"the store {engine.url!r} did not answer: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _sqlite_exists(engine: Engine) -> bool:
+    name = engine.url.database
+    if not name or name == ":memory:":
+        return False
+    if not Path(name).parent.is_dir():
+        raise ConfigurationError([f"store: the folder {Path(name).parent} does not exist; make it first"])
+    return Path(name).exists()
+
+
+def _check_version(connection: Connection) -> bool:
+    """Whether the tables are there; raises FatalError when they are of another version."""
+    if not inspect(connection).has_table("meta"):
+        return False
+    found = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.name == "version"))
+    if found != str(schema.VERSION):
+        raise FatalError(
+            f"the store {connection.engine.url!r} has tables of version {found}, this program needs {schema.VERSION}: "
+            "use the program that made it, or another store"
+        )
+    return True
