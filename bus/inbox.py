@@ -1,4 +1,4 @@
-"""The Idempotent Receiver's memory, in the handler's own database: how far each stream was handled, what was refused."""
+"""The Idempotent Receiver's memory, in the handler's own database: how far each stream is, what was refused."""
 
 from __future__ import annotations
 
