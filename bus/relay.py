@@ -15,7 +15,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
 
 from bus import clock
-from bus.envelope import Wrapper
+from bus.envelope import Wrapper, mark_resent
 from bus.errors import FatalError, TransientError
 from bus.packages import pack, regroup
 from bus.seal import checkpoint
@@ -232,14 +232,12 @@ class _Session:
 
     def _message(self, group: Sequence[Entry]) -> Message:
         message = self._wrapper.wrap(group[0]) if len(group) == 1 else self._wrapper.wrap_package(group)
-        if group[0].seq <= self._resent_to:
-            return message._replace(headers={**message.headers, "x-resent": True})
-        return message
+        return mark_resent(message) if group[0].seq <= self._resent_to else message
 
     def _checkpoint(self, seq: int, head: bytes) -> Message:
         self._checkpoint_at = time.monotonic()
         note = checkpoint(self._stream.name, self._stream.epoch, seq, head, self._relay.signer)
-        return self._wrapper.wrap_checkpoint(note, at=clock.now())
+        return self._wrapper.wrap_checkpoint(note)
 
     def _note(self, seq: int, records: int) -> None:
         self._published += 1

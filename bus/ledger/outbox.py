@@ -54,13 +54,13 @@ class Outbox:
             packages.c.source_id == self._source_id, packages.c.epoch == self._epoch, packages.c.seq > after
         )
         with self._store.read() as connection:
-            return dict(connection.execute(query))
+            return dict(connection.execute(query).all())
 
     def entries(self, *, after: int, limit: int) -> list[Entry]:
         """Entries with seq > `after`, in order, at most `limit`."""
         query = self._entries.where(entries.c.seq > after, entries.c.seq <= after + limit)
         with self._store.read() as connection:
-            return [Entry(*row) for row in connection.execute(query).tuples()]
+            return [Entry(*row) for row in connection.execute(query)]
 
     def head(self, seq: int) -> bytes:
         """The chain's head after `seq`."""
