@@ -1,0 +1,1 @@
+"""Generic source adapter for platforms that are read from a database: declarations in, Records out."""

@@ -1,0 +1,1 @@
+"""Simulators: they speak exactly a platform's interface, faults included, from a seed."""
