@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mappings.codes import cited_table
+from mappings.codes import tables_read
 from mappings.outcome import BLANKS, NATIVE, Context, Flawed, Outcome, Run, plain, refused
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _chain(recipe: Recipe, *, context: Context, hidden: frozenset[str], stand_in
         Step(
             call,
             call.function.build(call.arguments, context._replace(rule=call.name)),
-            cited_table(call.name, call.arguments, context.tables),
+            tables_read(call.name, call.arguments, context.tables),
         )
         for call in recipe.calls
     )
