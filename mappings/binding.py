@@ -11,7 +11,7 @@ from mappings.outcome import BLANKS, Flawed, Outcome, Run, plain
 
 if TYPE_CHECKING:
     from bus.message import Record
-    from mappings.compiler import Chain, Compiled
+    from mappings.compiler import Chain, Compiled, Recall
     from mappings.document import Branch
 
 #: What a condition sees of a value that is not text: present, and equal to nothing that a document can name.
@@ -28,11 +28,15 @@ class Bound(NamedTuple):
     Attributes:
         name: element.
         column: the content's own name of the one column that `run` is given, or None: `run` is given the record.
-        run: gives the text.
+        hidden: for a column without functions: what is not published; a text then needs no more than trimming.
+        recall: the memory of a column's chain, or None.
+        run: gives the text; never asked for a column's None.
     """
 
     name: str
     column: str | None
+    hidden: frozenset[str] | None
+    recall: Recall | None
     run: Run
 
 
@@ -43,9 +47,10 @@ def bind(compiled: Compiled, columns: Columns) -> Bound | None:
         present = [name for name in chain.recipe.columns if name in columns or name in RECORD_SOURCES]
         if not present and default is None:
             return None
-        if len(present) == 1 and present[0] in columns:
-            return Bound(compiled.field.name, columns[present[0]], _with_default(chain.run, default))
-    return Bound(compiled.field.name, None, _with_default(_producer(compiled, columns), default))
+        if len(present) == 1 and present[0] in columns and default is None:
+            hidden = None if chain.steps else chain.hidden
+            return Bound(compiled.field.name, columns[present[0]], hidden, chain.recall, chain.run)
+    return Bound(compiled.field.name, None, None, None, _with_default(_producer(compiled, columns), default))
 
 
 def _nothing(record: Any) -> Outcome:
@@ -96,8 +101,12 @@ def recipe_runner(chain: Chain, columns: Columns) -> Run:
     if recipe.constant is not None:
         constant = recipe.constant
         return lambda record: constant  # noqa: ARG005 - the signature of a Run
+    run = chain.run
+    if len(recipe.columns) == 1 and not recipe.is_concat:
+        take = taker(recipe.columns[0], columns)
+        return lambda record: run(take(record))
     pick = picker(chain, columns)
-    return lambda record: chain.run(pick(record)[1])
+    return lambda record: run(pick(record)[1])
 
 
 def picker(chain: Chain, columns: Columns) -> Callable[[Record], tuple[str, Any]]:

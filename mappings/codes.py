@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mappings.outcome import Context, Outcome, Run
-    from mappings.tables import CodeTable
+    from mappings.tables import CodeTable, TableRow
 
 #: Shared tables that `region` reads: the divisions that exist, and the retired ones with their successors.
 REGIONS: Final = "regions"
@@ -97,10 +97,16 @@ def build_org_code(arguments: Mapping[str, object], context: Context) -> Run:
     return run
 
 
-def cited_table(name: str, arguments: Mapping[str, object], tables: Mapping[str, CodeTable]) -> tuple[CodeTable, ...]:
+def tables_read(name: str, arguments: Mapping[str, object], tables: Mapping[str, CodeTable]) -> tuple[CodeTable, ...]:
     """The code tables that a call of function `name` reads, in the order in which it reads them."""
     if name == "table":
         return (tables[str(arguments["name"])],)
     if name == "region":
         return (tables[REGIONS], tables[RETIRED_REGIONS])
     return ()
+
+
+def cited_row(name: str, value: str, tables: Sequence[CodeTable]) -> TableRow | None:
+    """The row that decides what function `name` makes of `value`, or None."""
+    source = value[:6] if name == "region" else value
+    return next((row for row in (table.row(source) for table in tables) if row is not None), None)

@@ -7,10 +7,12 @@ lose the record. Between several source columns a stand-in always counts as empt
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mappings.codes import cited_table
-from mappings.outcome import BLANKS, Context, Flawed, Outcome, Run, plain, refused
+from mappings.codes import tables_read
+from mappings.outcome import BLANKS, NATIVE, Context, Flawed, Outcome, Run, plain, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 #: Outcomes remembered a chain, for source texts up to this length: codes, names of departments, regions repeat.
 _REMEMBERED: Final = 4096
 _REMEMBERED_CHARACTERS: Final = 64
+
+
+Recall = Callable[[Any], Outcome | None]
 
 
 class Step(NamedTuple):
@@ -37,9 +42,11 @@ class Chain(NamedTuple):
 
     Attributes:
         recipe: where it comes from.
-        head: the driver's value → trimmed text, or the value itself for a function that takes it so.
+        head: the driver's value → trimmed text; a first function that takes the driver's own value goes without.
         steps: the functions.
         run: head and steps in one call.
+        recall: what `run` gave for a text lately, or None; keyed by text alone, since True, 1 and 1.0 are one key.
+        hidden: values that this target never publishes, "" among them.
         stand_ins: values that count as empty when columns compete.
     """
 
@@ -47,6 +54,8 @@ class Chain(NamedTuple):
     head: Run
     steps: tuple[Step, ...]
     run: Run
+    hidden: frozenset[str]
+    recall: Recall | None
     stand_ins: frozenset[str]
 
 
@@ -87,7 +96,7 @@ def keeps_stand_ins(field: Field, target: Target) -> bool:
 def _compile_target(
     target: Target, *, field: Field, stand_ins: frozenset[str], tables: Mapping[str, CodeTable]
 ) -> Compiled:
-    hidden = frozenset() if keeps_stand_ins(field, target) else stand_ins
+    hidden = frozenset({""}) if keeps_stand_ins(field, target) else stand_ins | {""}
 
     def chain(recipe: Recipe) -> Chain:
         return _chain(recipe, context=context(recipe.columns), hidden=hidden, stand_ins=stand_ins)
@@ -106,57 +115,59 @@ def _chain(recipe: Recipe, *, context: Context, hidden: frozenset[str], stand_in
         Step(
             call,
             call.function.build(call.arguments, context._replace(rule=call.name)),
-            cited_table(call.name, call.arguments, context.tables),
+            tables_read(call.name, call.arguments, context.tables),
         )
         for call in recipe.calls
     )
-    is_native = bool(steps) and steps[0].call.function.takes_native
-    head = _head(context, hidden=hidden, is_native=is_native)
-    run = head if not steps else _composed(head, tuple(step.run for step in steps))
-    return Chain(recipe, head, steps, run, stand_ins)
+    head = _head(context, hidden=hidden)
+    if not steps:
+        return Chain(recipe, head, steps, head, hidden, None, stand_ins)
+    is_native = steps[0].call.function.takes_native
+    run, recall = _composed(head, tuple(step.run for step in steps), is_native=is_native)
+    return Chain(recipe, head, steps, run, hidden, recall, stand_ins)
 
 
-def _head(context: Context, *, hidden: frozenset[str], is_native: bool) -> Run:
+def _head(context: Context, *, hidden: frozenset[str]) -> Run:
     def head(value: Any) -> Outcome:
         if value.__class__ is str:
             text: str = value.strip(BLANKS)
             return "" if text in hidden else text
         if value is None:
             return ""
-        text_or_none = plain(value)
-        if text_or_none is None:
+        found = str(value) if value.__class__ is int else plain(value)
+        if found is None:
             return refused(context, value)
-        if is_native and not isinstance(value, str):
-            return value  # type: ignore[no-any-return] # the first function takes it as the driver gave it
-        return "" if text_or_none in hidden else text_or_none
+        return "" if found in hidden else found
 
     return head
 
 
-def _composed(head: Run, runs: tuple[Run, ...]) -> Run:
+def _composed(head: Run, runs: tuple[Run, ...], *, is_native: bool) -> tuple[Run, Recall]:
     first, rest = runs[0], runs[1:]
     known: dict[str, Outcome] = {}
+    known_integers: dict[int, Outcome] = {}
 
     def chain(value: Any) -> Outcome:
-        outcome = head(value)
-        if outcome == "" or outcome.__class__ is Flawed:
-            return outcome
-        outcome = first(outcome)
+        outcome = first(value) if is_native and value.__class__ in NATIVE else follow(head(value), first)
         for run in rest:
             outcome = follow(outcome, run)
         return outcome
 
     def remembered(value: Any) -> Outcome:
-        if value.__class__ is not str or len(value) > _REMEMBERED_CHARACTERS:
+        kind = value.__class__
+        if kind is datetime and not rest:
+            return first(value) if is_native else chain(value)
+        memory: dict[Any, Outcome] = known_integers if kind is int else known
+        if kind is not int and (kind is not str or len(value) > _REMEMBERED_CHARACTERS):
             return chain(value)
-        outcome = known.get(value)
+        outcome = memory.get(value)
         if outcome is None:
-            if len(known) >= _REMEMBERED:
-                known.clear()
-            outcome = known[value] = chain(value)
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+            outcome = memory[value] = chain(value)
         return outcome
 
-    return remembered
+    return remembered, known.get
 
 
 def follow(outcome: Outcome, run: Run) -> Outcome:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
-from mappings.codes import cited_table
+from mappings.codes import tables_read
 from mappings.outcome import ValueType
 from mappings.problem import Language, Problem, error, warning
 from mappings.times import parse_time
@@ -195,7 +195,7 @@ def _never_produced(target: Target, field: Field, tables: Mapping[str, CodeTable
         elif not calls or calls[-1].name != "table" or str(calls[-1].arguments["name"]) not in tables:
             return  # `code` gives every code; anything else is another problem
         else:
-            (table,) = cited_table("table", calls[-1].arguments, tables)
+            (table,) = tables_read("table", calls[-1].arguments, tables)
             produced |= table.targets()
     missing = [f"{code} {label}".strip() for code, label in field.codes.items() if code not in produced]
     if missing:

