@@ -155,10 +155,14 @@ INJECTIONS = {
     "two in one, none in the other": [_GOOD + _GOOD, b""],
     "two in one, blank in the other": [_GOOD + _GOOD, b" "],
     "three in one, open comment around the others": [_GOOD * 3 + b"<!--", b"-->"],
-    "comment from one to the next": [_GOOD + _GOOD + _BEGIN + b"><!--" + _CLOSE, _BEGIN + b">-->" + _CLOSE],
-    "CDATA from one to the next": [_BEGIN + b"><![CDATA[" + _CLOSE, _BEGIN + b">]]>" + _CLOSE, _GOOD + _GOOD],
-    "processing instruction": [_BEGIN + b"><?x " + _CLOSE, _BEGIN + b"?>" + _INNER + _CLOSE, _GOOD],
-    "half and half": [_GOOD[:200], _GOOD[200:]],
+    "comment from one to the next": [_BEGIN + b">" + _INNER + b"<!--" + _CLOSE, _BEGIN + b">-->" + _CLOSE + _GOOD],
+    "instruction from one to the next": [_BEGIN + b">" + _INNER + b"<?x " + _CLOSE, _BEGIN + b">?>" + _CLOSE + _GOOD],
+    "CDATA from one to the next": [
+        _GOOD.replace(b"<limitValue>", b"<projectName><![CDATA[") + b"</acceptance>",
+        _BEGIN + b">]]></projectName><limitValue>" + _INNER.partition(b"<limitValue>")[2] + _CLOSE + _GOOD,
+    ],
+    "a comment in a record": [_GOOD.replace(b"<phone>", b"<phone><!-- 0757-8 -->")],
+    "half and half": [_GOOD[:200], _GOOD[200:] + _GOOD],
     "half and half, framed": [
         _GOOD[:200] + _CLOSE,
         _BEGIN + b">" + _GOOD[200:],
@@ -188,11 +192,12 @@ def test_no_payload_borrows_validity_from_its_neighbours(validator: Validator, n
         assert result.is_rejected is (payload != _GOOD)
 
 
-def test_a_group_of_fragments_is_wellformed_together_so_the_guard_is_what_stops_it() -> None:
-    """Without the guard the joined document would be valid and hold two records: the count alone is not enough."""
-    joined = b"".join(INJECTIONS["half and half"])
-    document = f'<package xmlns="{NAMESPACE}"><body>'.encode() + joined + b"</body></package>"
-    assert etree.XMLSchema(etree.fromstring(catalogue.schema_bytes())).validate(etree.fromstring(document))
+@pytest.mark.parametrize("name", ["half and half", "comment from one to the next", "instruction from one to the next"])
+def test_together_they_are_valid_and_as_many_as_expected_so_only_the_guard_stops_them(name: str) -> None:
+    joined = b"".join(INJECTIONS[name])
+    root = etree.fromstring(f'<package xmlns="{NAMESPACE}"><body>'.encode() + joined + b"</body></package>")
+    assert etree.XMLSchema(etree.fromstring(catalogue.schema_bytes())).validate(root)
+    assert len(root[0]) == len(INJECTIONS[name])
 
 
 def test_hostile_documents_are_refused_quickly(validator: Validator) -> None:
