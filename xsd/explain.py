@@ -61,6 +61,8 @@ class Explainer:
         schema = self._kinds[kind]
         place = Place("", "", f"/{schema.root}", 1)
         faults = [*_markup(payload, place)]
+        if b"<!DOCTYPE" in payload:
+            return tuple(faults)  # not parsed: what a DTD may do is not worth learning the rest
         try:
             text = payload.decode()
         except UnicodeDecodeError as error:
@@ -110,7 +112,8 @@ class _Walk:
         tag = etree.QName(child)
         name = tag.localname
         if name == "quality" and tag.namespace == NAMESPACE:
-            return  # written by the gateway itself; libxml2's log speaks for it
+            self._last = len(self._schema.fields)  # always last; libxml2's log speaks for what is in it
+            return
         if name not in self._positions or tag.namespace != NAMESPACE:
             yield self._unexpected(child, tag)
             return
@@ -123,12 +126,12 @@ class _Walk:
                 "XSD_DUPLICATE", place, f"出现第 {self._counts[name]} 次，只能出现一次", "occurs again; once is allowed"
             )
         elif position < self._last:
-            after = self._schema.fields[self._last]
+            after = [*(other.name for other in self._schema.fields), "quality"][self._last]
             yield _structural(
                 "XSD_ORDER",
                 place,
-                f"位置不对：必须在“{after.zh}”（{after.name}）之前",
-                f"is out of order: it has to stand before {after.name}",
+                f"位置不对：必须在 {after} 之前",
+                f"is out of order: it has to stand before {after}",
             )
         self._last = max(self._last, position)
         yield from _attributes(child, place)

@@ -118,7 +118,7 @@ def _is_day(text: str) -> bool:
 
 
 def _date_time(_field: Field, text: str, found: str) -> Iterator[_Text]:
-    day, _, rest = text.partition("T")
+    day, _, rest = text.strip(_XML_SPACE).partition("T")
     clock = rest.removesuffix("+08:00")
     if _is_day(day) and _TIME.fullmatch(clock) and rest.endswith("+08:00"):
         return
@@ -133,7 +133,7 @@ def _date_time(_field: Field, text: str, found: str) -> Iterator[_Text]:
 
 
 def _day(_field: Field, text: str, found: str) -> Iterator[_Text]:
-    if not _is_day(text):
+    if not _is_day(text.strip(_XML_SPACE)):
         yield _Text(
             "XSD_TYPE",
             "date",
