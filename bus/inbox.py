@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, delete, insert, select, update
 
-from bus.verify import State
+from bus.findings import State
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from collections.abc import Iterable
+
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+    from bus.findings import Finding
 
 metadata = MetaData()
 
-#: High-water mark a stream: constant state for an unlimited window.
+#: What the verifier knows of each stream and epoch: constant state for an unlimited window.
 streams = Table(
     "exchange_inbox",
     metadata,
     Column("stream", Text, primary_key=True),
-    Column("epoch", BigInteger, nullable=False),
+    Column("epoch", BigInteger, primary_key=True),
     Column("seq", BigInteger, nullable=False),
-    Column("head", LargeBinary, nullable=False),
-    Column("checkpoint", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
 )
 
-#: Handler failures a message, while it is not handled; one that failed too often is refused for good.
+#: Handler failures of an entry while it is not handled; one that failed too often is refused for good.
 attempts = Table(
     "exchange_attempts",
     metadata,
@@ -36,9 +39,24 @@ attempts = Table(
     Column("reason", Text, nullable=False),
 )
 
+#: Everything that was found wrong with a stream, as it was found.
+findings = Table(
+    "exchange_findings",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("zh", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("hop", Text, nullable=False),
+)
+
 
 class Inbox:
-    """Tables `exchange_inbox` and `exchange_attempts` in the handler's database, made when missing."""
+    """Three tables in the handler's database, made when missing."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -47,43 +65,43 @@ class Inbox:
     def states(self) -> list[State]:
         """How far each stream was handled."""
         with self.engine.connect() as connection:
-            return [State(*row) for row in connection.execute(select(streams))]
+            return [State.from_json(text) for text in connection.scalars(select(streams.c.state))]
 
-    def save(self, connection: Connection, state: State) -> None:
-        """Write one stream's high-water mark in the handler's transaction."""
-        values = dict(zip(streams.c.keys(), state, strict=True))
-        changed = connection.execute(update(streams).where(streams.c.stream == state.stream).values(values))
-        if changed.rowcount == 0:
-            connection.execute(insert(streams).values(values))
+    def save(self, connection: Connection, states: Iterable[State]) -> None:
+        """Write high-water marks, in the handler's transaction."""
+        c = streams.c
+        for state in states:
+            values = {"seq": state.seq, "state": state.to_json()}
+            is_it = (c.stream == state.stream) & (c.epoch == state.epoch)
+            if connection.execute(update(streams).where(is_it).values(values)).rowcount == 0:
+                connection.execute(insert(streams).values(stream=state.stream, epoch=state.epoch, **values))
 
-    def count(self, stream: str, epoch: int, seq: int, reason: str) -> int:
-        """Note one more failure, at once; returns how many there are."""
-        c = attempts.c
-        key = (c.stream == stream) & (c.epoch == epoch) & (c.seq == seq)
+    def note(self, connection: Connection, found: Iterable[Finding]) -> None:
+        """Keep findings, in the handler's transaction."""
+        rows = [finding._asdict() for finding in found]
+        if rows:
+            connection.execute(insert(findings), rows)
+
+    def count(self, place: tuple[str, int, int], reason: str) -> int:
+        """Note one more failure of the entry at (stream, epoch, seq), at once; returns how many there are."""
+        is_it = _at(place)
         with self.engine.begin() as connection:
-            found = connection.scalar(select(c.count).where(key))
-            values = {"count": (found or 0) + 1, "reason": reason}
-            if found is None:
-                row = values | {"stream": stream, "epoch": epoch, "seq": seq, "is_refused": 0}
-                connection.execute(insert(attempts).values(row))
-            else:
-                connection.execute(update(attempts).where(key).values(values))
-        return values["count"] if isinstance(values["count"], int) else 0
+            count = (connection.scalar(select(attempts.c["count"]).where(is_it)) or 0) + 1
+            values = {"count": count, "reason": reason}
+            if connection.execute(update(attempts).where(is_it).values(values)).rowcount == 0:
+                stream, epoch, seq = place
+                connection.execute(insert(attempts).values(stream=stream, epoch=epoch, seq=seq, is_refused=0, **values))
+        return count
 
-    def refuse(self, connection: Connection, stream: str, epoch: int, seq: int) -> None:
-        """The record is not handled, now or later; its reason stays."""
-        c = attempts.c
-        key = (c.stream == stream) & (c.epoch == epoch) & (c.seq == seq)
-        connection.execute(update(attempts).where(key).values(is_refused=1))
+    def refuse(self, connection: Connection, place: tuple[str, int, int]) -> None:
+        """The entry is not handled, now or later; the reason of its last failure stays."""
+        connection.execute(update(attempts).where(_at(place)).values(is_refused=1))
 
-    def forget(self, connection: Connection, stream: str, epoch: int, seq: int) -> None:
-        """The record was handled after all."""
-        c = attempts.c
-        connection.execute(
-            delete(attempts).where(c.stream == stream, c.epoch == epoch, c.seq == seq, c.is_refused == 0)
-        )
+    def forget(self, connection: Connection, place: tuple[str, int, int]) -> None:
+        """The entry was handled after all."""
+        connection.execute(delete(attempts).where(_at(place), attempts.c.is_refused == 0))
 
-    def refused(self, stream: str, epoch: int, first: int, last: int) -> dict[int, str]:
+    def refused(self, stream: str, epoch: int, *, first: int, last: int) -> dict[int, str]:
         """Refused seqs from `first` to `last` → reason."""
         c = attempts.c
         query = select(c.seq, c.reason).where(
@@ -91,3 +109,8 @@ class Inbox:
         )
         with self.engine.connect() as connection:
             return {row.seq: row.reason for row in connection.execute(query)}
+
+
+def _at(place: tuple[str, int, int]) -> ColumnElement[bool]:
+    c = attempts.c
+    return (c.stream == place[0]) & (c.epoch == place[1]) & (c.seq == place[2])

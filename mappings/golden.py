@@ -170,10 +170,10 @@ def _case(text: str, *, kind: str, name: str, reader: Reader) -> GoldenCase | No
     if "faults" in expect:
         places["faults"] = reader.at(expect["faults"].key)
     label = f"{kind}/{name.removesuffix('.yaml')}"
-    return GoldenCase(label, note, _record(text, kind), texts, tuple(sorted(faults)), places)
+    return GoldenCase(label, note, read_record(text, kind), texts, tuple(sorted(faults)), places)
 
 
-def _record(text: str, kind: str) -> Record:
+def read_record(text: str, kind: str) -> Record:
     """The record as YAML types say: quoted text, integers, date-times, null."""
     given: dict[str, Any] = YAML(typ="safe", pure=True).load(text)["record"]
     division, number = str(given.get("division", "")), str(given.get("application_no", ""))

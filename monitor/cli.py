@@ -139,8 +139,8 @@ def tap(
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="写出原始消息 · Write whole messages as JSON Lines.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="写入文件 · Where --raw writes.")] = None,
+    idle: Annotated[float | None, typer.Option("--idle", help="安静这么多秒后停止 · Stop after silence.")] = None,
     config: Config = _CONFIG,
-    timeout: Timeout = 300.0,
     json: Json = False,
     lang: Lang,
 ) -> None:
@@ -151,7 +151,7 @@ def tap(
     from monitor.commands.tap import TapOptions, run_tap
     from monitor.terminal import Terminal
 
-    options = TapOptions(start, kind, division, count, raw, out, timeout)
+    options = TapOptions(start, kind, division, count, raw, out, idle)
     run_tap(Terminal(lang, json), config, options)
 
 

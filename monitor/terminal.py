@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bus.errors import ConfigurationError, ExchangeError, TransientError
 from monitor.texts import Language, say
@@ -45,15 +45,17 @@ class Terminal:
         """A table for a person; nothing under `--json`."""
         if self.is_json:
             return
-        from rich.console import Console  # noqa: PLC0415 - `--help` must not pay for it
+        from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - `--help` must not pay for it
+        from rich.console import Console  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        table = Table(title=title, title_justify="left")
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
         for index, column in enumerate(columns):
-            table.add_column(column, justify="left" if index == 0 or not _is_numeric(rows, index) else "right")
+            justify: Literal["left", "right"] = "right" if _is_numeric(rows, index) else "left"
+            table.add_column(column, justify=justify, overflow="fold")
         for row in rows:
             table.add_row(*(str(cell) for cell in row))
-        Console().print(table)
+        Console(width=None if sys.stdout.isatty() else _FILE_WIDTH).print(table)
 
     @contextmanager
     def progress(self, *, zh: str, en: str, total: int | None) -> Iterator[Any]:
@@ -66,6 +68,10 @@ class Terminal:
         with Progress(transient=True) as bar:
             task = bar.add_task(say(self.language, zh=zh, en=en), total=total)
             yield lambda done: bar.update(task, completed=done)
+
+
+_FILE_WIDTH: Final = 200
+"""Columns of a table that goes into a file or a pipe, where nothing has to be folded."""
 
 
 def _is_numeric(rows: Sequence[Sequence[object]], index: int) -> bool:

@@ -104,7 +104,8 @@ class Ledger:
             "head": genesis(stream, 1),
         }
         with self.store.write() as connection:
-            connection.execute(insert(sources).values(row | zero))
+            if connection.scalar(select(sources.c.id).where(sources.c.name == name)) is None:
+                connection.execute(insert(sources).values(row | zero))
 
     def progress(self) -> list[Progress]:
         """Every source that the ledger knows, with its equation, by name, in one consistent view."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bus.trust import Signer, Trust, new_key_hash, new_private_key, trust_yaml
-
 from adapters import registry
 from bus.errors import ConfigurationError, ExchangeError
 from bus.ledger.store import probe
 from bus.transport import connect
+from bus.trust import Signer, Trust, new_key_hash, new_private_key, trust_yaml
 from monitor.bootstrap import lint, topology_of
 from monitor.commands.keys import write_private
 from monitor.settings import load
 from monitor.terminal import Exit, exit_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from bus.message import Record
+    from bus.ports import Seen
     from monitor.settings import Settings
     from monitor.terminal import Terminal
 
@@ -124,17 +125,17 @@ def _try_everything(terminal: Terminal, settings: Settings) -> dict[str, str | N
 class _NoKeys:
     """A key index that knows nothing: `check` reads no record."""
 
-    def seen(self, row_keys: object) -> dict[str, object]:
+    def seen(self, row_keys: Sequence[str]) -> Mapping[str, Seen]:
         """Nothing."""
         del row_keys
         return {}
 
-    def parked(self, reason: str) -> list[object]:
+    def parked(self, reason: str) -> Sequence[Record]:
         """Nothing."""
         del reason
-        return []
+        return ()
 
-    def ordinals(self, *, after: int, limit: int) -> list[object]:
+    def ordinals(self, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
         """Nothing."""
         del after, limit
-        return []
+        return ()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KEY_HASH = b"k" * 32
 
 
-def row(  # noqa: PLR0913 - a row has these parts
+def row(
     number: str = "1",
     kind: str = "SL",
     *,
@@ -62,6 +62,7 @@ class FakeValidator:
         self, translations: Sequence[Translation], *, now: datetime, order_gaps: frozenset[int] = frozenset()
     ) -> list[Translation]:
         """See `bus.ports.Validator`."""
+        assert now.tzinfo is not None
         made = []
         for index, translation in enumerate(translations):
             if translation.fields["text"].startswith("bad"):
@@ -85,6 +86,7 @@ class FakeNotices:
         self, kind: str, *, key: str, application_no: str, version: int, detected_at: str, fields: Sequence[Difference]
     ) -> bytes:
         """See `bus.ports.NoticeWriter`."""
+        assert detected_at.endswith("Z")
         return f"{kind} {key} {application_no} {version} {fields}".encode()
 
 

@@ -59,6 +59,8 @@ class Broker:
 
 
 class Channel:
+    """Its channel: counts everything as confirmed unless the script says otherwise."""
+
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.count = 0
