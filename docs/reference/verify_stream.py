@@ -25,7 +25,6 @@ BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopItera
 KEY = re.compile(r'pattern: "(.+)"\s+name: "(.+)"\s+key_id: "(.+)"\s+suite: "ed25519-sha256"\s+public_key: "(.+)"')
 NOTE = re.compile("((.+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n)\n((?:\u2014 [^ \n+]+ [A-Za-z0-9+/=]+\n)+)")
 ROOT = re.compile(r'<package xmlns=".*?" lengths="([0-9 ]+)" keys="([^"]*)" rows="([^"]*)" collectedAt="([^"]*)">')
-Place = tuple[str, int]  # stream, epoch
 
 
 def sha(*parts: bytes) -> bytes:
@@ -60,7 +59,7 @@ def contents(message: dict[str, Any], h: dict[str, Any], body: bytes, secret: by
 
 
 class Chain:  # of one stream and epoch
-    def __init__(self, place: Place, start: int) -> None:
+    def __init__(self, place: tuple[str, int], start: int) -> None:
         self.start, self.top, self.signed, self.leaves = start, 0, 0, dict[int, bytes]()
         self.heads = {0: sha(b"foshan-exchange/genesis/v1\n", lps(*place))}  # §4
 
@@ -68,7 +67,7 @@ class Chain:  # of one stream and epoch
 class Audit:  # §9
     def __init__(self, trust: str, *, whole: bool) -> None:
         self.secret, self.keys = bytes.fromhex(re.findall('key_hash: "(.+?)"', trust)[0]), KEY.findall(trust)
-        self.found, self.refused, self.chains, self.whole = list[Any](), list[Any](), dict[Place, Chain](), whole
+        self.found, self.refused, self.chains, self.whole = list[Any](), list[Any](), dict[Any, Chain](), whole
 
     def feed(self, message: dict[str, Any]) -> None:
         h, body, word = message["headers"], b64decode(message["body"]), message["routing_key"].split(".")[0]
@@ -80,34 +79,32 @@ class Audit:  # §9
             try:
                 self.take(place, contents(message, h, body, self.secret) if key else {}, h)
             except BROKEN:
-                self.refuse("altered" if key else "forged", place, range(seq, seq + h.get("x-count", 1)))  # [1]
+                self.found.append(("altered" if key else "forged", *place, seq))  # [1]
+                self.refused.append((place, range(seq, seq + h.get("x-count", 1))))
 
-    def refuse(self, kind: str, place: Place, seqs: range) -> None:
-        self.found.append((kind, *place, seqs.start))
-        self.refused.append((place, seqs))
-
-    def chain(self, place: Place, first: int) -> Chain:
+    def chain(self, place: tuple[str, int], first: int) -> Chain:
         start = 1 if self.whole or (place[0], place[1] - 1) in self.chains else first
         return self.chains.setdefault(place, Chain(place, start))
 
-    def take(self, place: Place, run: dict[int, bytes], h: dict[str, Any]) -> None:
+    def take(self, place: tuple[str, int], run: dict[int, bytes], h: dict[str, Any]) -> None:
         claimed, last, chain = bytes.fromhex(h["x-head"]), max(run), self.chain(place, min(run))
         leaves, heads, head = chain.leaves, chain.heads, chain.heads.get(min(run) - 1)
         known, new, fresh = {last: claimed}, sorted(run.keys() - leaves.keys()), h.get("x-resent") is not True
         for seq in run.keys() & leaves.keys():  # [2]
-            same = run[seq] == leaves[seq] and (seq != last or heads[last] == claimed)
+            same = run[seq] == leaves[seq] and (seq != last or heads.get(last, claimed) == claimed)
             self.found += [("double" if same else "altered", *place, seq)] if fresh or not same else []
         for seq in run if head else ():
             known[seq] = head = sha(b"foshan-exchange/head/v1\n", head or b"", run[seq])  # §4
         if new and not known[last] == claimed == heads.get(last, claimed):
-            self.refuse("head", place, range(new[0], last + 1))  # [3]
+            self.found.append(("head", *place, new[0]))  # [3]
+            self.refused.append((place, range(new[0], last + 1)))
         elif new:
             leaves.update(run)
             heads.update(known)
             self.found += [("reorder", *place, seq) for seq in new if seq <= chain.top and fresh]  # [4]
             chain.top = max(chain.top, last)
 
-    def checkpoint(self, place: Place, note: str, key: tuple[str, ...]) -> None:  # §5, [5]
+    def checkpoint(self, place: tuple[str, int], note: str, key: tuple[str, ...]) -> None:  # §5, [5]
         text, origin, size, head, lines = (NOTE.findall(note) if NOTE.fullmatch(note) else [("", "", "0", "", "")])[0]
         try:
             signatures = ((name, b64decode(data)) for name, data in re.findall("\u2014 (.+) (.+)\n", lines))
