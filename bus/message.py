@@ -58,11 +58,14 @@ class Fault(NamedTuple):
 
 
 def escape_key_part(text: str) -> str:
-    """Percent-encode `%`, `:` and white space, so that parts can be joined by `:` and keys by blanks."""
+    """Percent-encode `%`, `:` and white space (its UTF-8 bytes), so that parts can be joined by `:` and keys by blanks.
+
+    Two different texts never give the same one; `urllib.parse.unquote` is the way back.
+    """
     if text.isalnum() and text.isascii():
         return text
     text = text.replace("%", "%25").replace(":", "%3A")
-    return "".join(f"%{ord(c):02X}" if c.isspace() else c for c in text)
+    return "".join("".join(f"%{byte:02X}" for byte in c.encode()) if c.isspace() else c for c in text)
 
 
 def business_key(division: str, kind: str, application_no: str, part: str = "") -> str:
