@@ -158,19 +158,25 @@ class Consumer:
         if not deliveries:
             return
         if not any(delivery.redelivered for delivery in deliveries):
-            try:
-                self._settle(channel, deliveries, self._handle_all(deliveries))
-            except ExchangeError:
-                raise
-            except Exception as error:  # noqa: BLE001 - the handler's code: found again below, entry by entry
-                _log.warning("batch failed", action="handle", error=str(error), messages=len(deliveries))
-                self._verifier = self._remembered()
-            else:
+            bad = self._try_all(deliveries)
+            if bad is not None:
+                self._settle(channel, deliveries, bad)
                 return
         for delivery in deliveries:
             if stop.is_set():
                 return
             self._settle(channel, [delivery], self._handle_alone(delivery, stop))
+
+    def _try_all(self, deliveries: Sequence[Delivery]) -> list[bool] | None:
+        """`_handle_all`, or None when the handler failed: then nothing of the batch was done."""
+        try:
+            return self._handle_all(deliveries)
+        except ExchangeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the handler's code: tried again entry by entry
+            _log.warning("batch failed", action="handle", error=str(error), messages=len(deliveries))
+            self._verifier = self._remembered()
+            return None
 
     def _handle_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """Handle in one transaction; for each delivery whether it is to be dead-lettered."""

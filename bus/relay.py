@@ -17,7 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_
 from bus import clock
 from bus.envelope import Wrapper, mark_resent
 from bus.errors import FatalError, TransientError
-from bus.packages import pack, regroup
+from bus.grouping import pack, regroup
 from bus.seal import checkpoint
 
 if TYPE_CHECKING:

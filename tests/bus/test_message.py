@@ -16,7 +16,7 @@ def test_a_key_joins_its_parts_by_colons() -> None:
 
 
 def test_colons_percent_signs_and_blanks_in_a_number_are_encoded() -> None:
-    assert business_key("440604", "SL", "a:b%c d\u3000e") == "440604:SL:a%3Ab%25c%20d%3000e"
+    assert business_key("440604", "SL", "a:b%c d\u3000e") == "440604:SL:a%3Ab%25c%20d%E3%80%80e"
 
 
 @given(TEXTS, TEXTS)

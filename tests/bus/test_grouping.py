@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.grouping import pack, regroup
 from bus.message import Entry, EntryType
-from bus.packages import pack, regroup
 
 
 def entry(seq: int, type_: EntryType = "record", mapping: str = "m") -> Entry:
