@@ -206,6 +206,8 @@ class Encoder:
         return _keep(self._methods, (message.exchange, message.routing_key), frame)
 
     def _name(self, name: str) -> bytes:
+        if len(self._names) >= _CACHE_SIZE:
+            self._last.clear()  # it has no more names than the cache of names
         return _keep(self._names, name, _short(name))
 
     def _short_text(self, name: str, value: str) -> bytes:
@@ -331,7 +333,7 @@ _STAMP_SIGNED: Final = struct.Struct(">q")
 
 
 def _decode_by_pika(frame: bytes, at: int) -> Envelope:
-    decoded: Any = spec.BasicProperties()  # type: ignore[no-untyped-call]
+    decoded: Any = spec.BasicProperties()
     decoded.decode(frame, at)
     properties = {name: value for name in _NAMES if (value := getattr(decoded, name)) is not None}
     return Envelope(properties, decoded.headers or {}, len(frame))
