@@ -43,6 +43,8 @@ class EmbeddedPublishChannel:
         """See PublishChannel; also raises FatalError for a message that the broker cannot carry."""
         if self._failure is not None:
             raise self._failure
+        for message in messages:
+            self._encoder.method(message)
         envelopes = [self._encoder.envelope(message) for message in messages]
         try:
             self._count += self._append(messages, envelopes)

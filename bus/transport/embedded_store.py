@@ -32,7 +32,8 @@ CREATE TABLE queues (
     handed_out INTEGER NOT NULL DEFAULT -1
 );
 CREATE TABLE bindings (
-    exchange TEXT NOT NULL, queue TEXT NOT NULL REFERENCES queues (name) ON DELETE CASCADE, key TEXT NOT NULL,
+    exchange TEXT NOT NULL REFERENCES exchanges (name) ON DELETE CASCADE,
+    queue TEXT NOT NULL REFERENCES queues (name) ON DELETE CASCADE, key TEXT NOT NULL,
     PRIMARY KEY (exchange, queue, key)
 ) WITHOUT ROWID;
 CREATE TABLE messages (

@@ -101,12 +101,10 @@ class Encoder:
             envelope = self.envelope(message)
             body = message.body
             pieces += (
-                self._methods.get((message.exchange, message.routing_key)) or self._method(message),
+                self.method(message),
                 _HEADER_FRAME.pack(2, self._channel, 12 + len(envelope), 60, 0, len(body)),
                 envelope,
             )
-            if len(envelope) + 12 > self._payload_max:
-                raise _unencodable(message, f"headers of {len(envelope)} bytes do not fit into one frame")
             if 0 < len(body) <= self._payload_max:
                 pieces += (_FRAME_END, _FRAME.pack(3, self._channel, len(body)), body, _FRAME_END)
             else:
@@ -127,9 +125,12 @@ class Encoder:
             FatalError: as `encode`.
         """
         try:
-            return self._envelope(message.properties, message.headers)
+            envelope = self._envelope(message.properties, message.headers)
         except (struct.error, AttributeError, TypeError, ValueError) as error:
             raise _unencodable(message, str(error)) from error
+        if len(envelope) + 12 > self._payload_max:
+            raise _unencodable(message, f"headers of {len(envelope)} bytes do not fit into one frame")
+        return envelope
 
     def _envelope(self, properties: Mapping[str, Any], headers: Mapping[str, Any]) -> bytes:
         """CLEVER, and the only clever encoder: justified by the publish benchmark.
@@ -187,8 +188,15 @@ class Encoder:
             part = body[start : start + self._payload_max]
             pieces += (_FRAME.pack(3, self._channel, len(part)), part, _FRAME_END)
 
-    def _method(self, message: Message) -> bytes:
-        """Frame of basic.publish, mandatory; the few that a channel uses are kept."""
+    def method(self, message: Message) -> bytes:
+        """Frame of basic.publish, mandatory; the few that a channel uses are kept.
+
+        Raises:
+            FatalError: as `encode`.
+        """
+        known = self._methods.get((message.exchange, message.routing_key))
+        if known is not None:
+            return known
         try:
             target = _short(message.exchange) + _short(message.routing_key)
         except ValueError as error:
@@ -198,6 +206,8 @@ class Encoder:
         return _keep(self._methods, (message.exchange, message.routing_key), frame)
 
     def _name(self, name: str) -> bytes:
+        if len(self._names) >= _CACHE_SIZE:
+            self._last.clear()  # it has no more names than the cache of names
         return _keep(self._names, name, _short(name))
 
     def _short_text(self, name: str, value: str) -> bytes:
@@ -323,7 +333,7 @@ _STAMP_SIGNED: Final = struct.Struct(">q")
 
 
 def _decode_by_pika(frame: bytes, at: int) -> Envelope:
-    decoded: Any = spec.BasicProperties()  # type: ignore[no-untyped-call]
+    decoded: Any = spec.BasicProperties()
     decoded.decode(frame, at)
     properties = {name: value for name in _NAMES if (value := getattr(decoded, name)) is not None}
     return Envelope(properties, decoded.headers or {}, len(frame))

@@ -29,7 +29,7 @@ from bus.transport.publishing import PATIENCE_S, RabbitPublishChannel
 from bus.transport.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from pika.channel import Channel
@@ -66,15 +66,9 @@ class RabbitTransport:
 
     def declare(self, topology: Topology) -> None:
         """See Transport; needs an account with configure, write and read permissions. Names every refusal."""
-        refused: list[str] = []
-        wire = Wire(self._parameters)
-        try:
-            for what, request in _declarations(topology):
-                refused += [each.text for each in _refusal(wire, what, request)]
-        finally:
-            wire.close()
+        refused = _refusals(self._parameters, _declarations(topology))
         if refused:
-            raise FatalError("\n".join(refused))
+            raise FatalError("\n".join(each.text for each in refused))
 
     def differences(self, topology: Topology) -> list[str]:
         """See Transport; needs no permission but access to the vhost.
@@ -139,19 +133,12 @@ class RabbitTransport:
         return found
 
     def _by_passive_declare(self, topology: Topology) -> list[str]:
-        wire = Wire(self._parameters)
-        try:
-            return [
-                f"{what}: missing"
-                for what, request in _existence(topology)
-                for error in _refusal(wire, what, request)
-                if error.is_missing
-            ]
-        finally:
-            wire.close()
+        refused = _refusals(self._parameters, _existence(topology))
+        return [f"{each.what}: missing" for each in refused if each.is_missing]
 
 
 class _Refusal(NamedTuple):
+    what: str
     text: str
     is_missing: bool
 
@@ -195,16 +182,23 @@ def _find_queue(queue: Queue, channel: Channel, done: Callable[..., None]) -> No
     channel.queue_declare(queue.name, passive=True, callback=done)
 
 
-def _refusal(wire: Wire, what: str, request: _Request) -> list[_Refusal]:
-    """Make the request on a channel of its own; [] when the broker agrees."""
-    channel = wire.channel()
+def _refusals(parameters: pika.URLParameters, requests: Iterable[tuple[str, _Request]]) -> list[_Refusal]:
+    """Make the requests one by one; a refusal costs its channel, so the next request gets a new one."""
+    refused: list[_Refusal] = []
+    wire = Wire(parameters)
     try:
-        wire.call(what, partial(request, channel))
-    except FatalError as error:
-        wire.forget_failure()
-        return [_Refusal(f"{what}: {error}", _NOT_FOUND in str(error))]
-    channel.close()
-    return []
+        channel: Channel | None = None
+        for what, request in requests:
+            channel = channel or wire.channel()
+            try:
+                wire.call(what, partial(request, channel))
+            except FatalError as error:
+                wire.forget_failure()
+                channel = None
+                refused.append(_Refusal(what, f"{what}: {error}", _NOT_FOUND in str(error)))
+    finally:
+        wire.close()
+    return refused
 
 
 def _options(url: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pika import frame
 from pika.adapters.select_connection import IOLoop, SelectConnection
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConnectionClosedByClient
 
 from bus.errors import TransientError
 from bus.transport.content import Confirms, ContentReader
@@ -58,6 +58,16 @@ class _Connection(SelectConnection):
         _, value = frame.decode_frame(data)
         if value is not None:
             self._process_frame(value)
+
+    def say_goodbye(self) -> None:
+        """Send connection.close, nothing before it.
+
+        pika's own `close` cancels the consumers first; RabbitMQ then wakes the next consumer of a single-active queue
+        while our unacknowledged messages are still out, and they come back behind later ones.
+        """
+        self._error = ConnectionClosedByClient(200, "closed")
+        self._set_connection_state(self.CONNECTION_CLOSING)
+        self._send_connection_close(200, "closed")
 
 
 class Wire:
@@ -118,7 +128,9 @@ class Wire:
             raise self._lost
 
     def write(self, data: bytes) -> None:
-        """Queue whole frames for the socket, as one write."""
+        """Queue whole frames for the socket, as one write. Raises as `pump`."""
+        if self._lost is not None:
+            raise self._lost
         self._connection._output_marshaled_frames([data])  # noqa: SLF001 - pinned by a test
 
     def flush(self, *, timeout_s: float = _CALL_S) -> None:
@@ -175,7 +187,7 @@ class Wire:
         """Close in order if the broker answers within 2 s, else cut."""
         until = time.monotonic() + _CLOSE_S
         if self._connection.is_open:
-            self._connection.close()
+            self._connection.say_goodbye()
         while not self._is_over and time.monotonic() < until:
             self._turn(0.1)
         if not self._is_over:
