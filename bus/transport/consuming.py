@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bus.errors import FatalError, TransientError
-from bus.transport.frames import encode_ack
+from bus.transport.frames import encode_ack, encode_reject
 from bus.transport.wire import CONTENT_CHANNEL, Wire
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class RabbitConsumeChannel:
     ) -> None:
         arguments: dict[str, Any] = {} if start is None else {"x-stream-offset": start}
         self._handed_out = self._acked = 0
+        self._is_stream = start is not None
         self._wire = Wire(parameters)
         try:
             channel = self._wire.channel()
@@ -78,6 +79,20 @@ class RabbitConsumeChannel:
             self._acked = tag
             self._wire.write(encode_ack(CONTENT_CHANNEL, tag))
             self._wire.pump(0)
+
+    def reject(self, tag: int) -> None:
+        """See ConsumeChannel.
+
+        Raises:
+            FatalError: a stream, or `tag` was not handed out by `receive`.
+            TransientError: connection lost.
+        """
+        if self._is_stream:
+            raise FatalError("a stream is append-only: nothing can be taken out of it")
+        if tag > self._handed_out:
+            raise FatalError(f"reject of {tag}, but only {self._handed_out} was handed out")
+        self._wire.write(encode_reject(CONTENT_CHANNEL, tag))
+        self._wire.pump(0)
 
     def close(self) -> None:
         """See ConsumeChannel."""

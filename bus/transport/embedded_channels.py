@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from bus.errors import FatalError, TransientError
 from bus.message import Delivery, Message
-from bus.transport.embedded_store import Routes, lost, open_store
+from bus.transport.embedded_store import Routes, dead_letter, lost, open_store
 from bus.transport.frames import Decoder, Encoder
 
 if TYPE_CHECKING:
@@ -163,6 +163,30 @@ class EmbeddedConsumeChannel:
             self._write("DELETE FROM entries WHERE queue = ? AND position <= ?", (self._queue, tag - 1))
         while self._unacked and self._unacked[0] <= tag:
             self._unacked.popleft()
+
+    def reject(self, tag: int) -> None:
+        """See ConsumeChannel: one transaction copies the message to the queues bound to the dead-letter exchange.
+
+        Raises:
+            FatalError: a stream, or `tag` is not unacknowledged here.
+            TransientError: the file is locked or unwritable.
+        """
+        if self._is_stream:
+            raise FatalError("a stream is append-only: nothing can be taken out of it")
+        if tag not in self._unacked:
+            raise FatalError(f"reject of {tag}, which is not unacknowledged here")
+        store = self._open_store()
+        try:
+            store.execute("BEGIN IMMEDIATE")
+            try:
+                dead_letter(store, self._queue, tag - 1)
+                store.execute("COMMIT")
+            except sqlite3.Error:
+                store.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise lost(error) from error
+        self._unacked.remove(tag)
 
     def close(self) -> None:
         """See ConsumeChannel."""

@@ -12,8 +12,10 @@ WAL with synchronous=FULL: a commit is on the disk when it returns. The file mus
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 from bus.errors import FatalError, TransientError
@@ -118,6 +120,28 @@ def topic_pattern(key: str) -> re.Pattern[str]:
     # a `#` also swallows the dot beside it
     pattern = pattern.replace("\\.#", "(?:\\.[^.]+)*").replace("#\\.", "(?:[^.]+\\.)*")
     return re.compile(pattern.replace("#", "(?:[^.]+(?:\\.[^.]+)*)?"))
+
+
+def dead_letter(store: sqlite3.Connection, queue: int, position: int) -> None:
+    """Take an entry off its queue and put a copy of its message where the queue's dead letters go; in a transaction.
+
+    The copy is a message of its own, at the end: a queue is read by rising position.
+    """
+    (arguments,) = store.execute("SELECT arguments FROM queues WHERE id = ?", (queue,)).fetchone()
+    exchange = json.loads(arguments).get("x-dead-letter-exchange")
+    store.execute("DELETE FROM entries WHERE queue = ? AND position = ?", (queue, position))
+    bound = store.execute(
+        "SELECT DISTINCT q.id FROM bindings b JOIN queues q ON q.name = b.queue WHERE b.exchange = ?", (exchange,)
+    ).fetchall()
+    if not bound:
+        return
+    (last,) = store.execute("SELECT max(position) FROM messages").fetchone()
+    store.execute(
+        "INSERT INTO messages SELECT ?, max(?, published_ms), ?, routing_key, envelope, body FROM messages"
+        " WHERE position = ?",
+        (last + 1, time.time_ns() // 1_000_000, exchange, position),
+    )
+    store.executemany("INSERT INTO entries VALUES (?, ?)", [(id_, last + 1) for (id_,) in bound])
 
 
 class Routes:

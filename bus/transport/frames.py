@@ -33,6 +33,7 @@ _LONG: Final = struct.Struct(">I")
 _NUMBER: Final = struct.Struct(">cq")
 _STAMP: Final = struct.Struct(">Q")
 _ACK: Final = struct.Struct(">BHIHHQBB")
+_REJECT: Final = struct.Struct(">BHIHHQBB")
 
 _LENGTHS: Final = tuple(_LONG.pack(size) for size in range(256))
 
@@ -68,6 +69,11 @@ class Envelope(NamedTuple):
 def encode_ack(channel: int, tag: int) -> bytes:
     """Frame of basic.ack for everything up to and including `tag`."""
     return _ACK.pack(1, channel, 13, 60, 80, tag, 1, 0xCE)
+
+
+def encode_reject(channel: int, tag: int) -> bytes:
+    """Frame of basic.reject for `tag`, which is not put back into its queue."""
+    return _REJECT.pack(1, channel, 13, 60, 90, tag, 0, 0xCE)
 
 
 class Encoder:
