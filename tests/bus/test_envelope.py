@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bus.envelope import RESENT, Member, Wrapper, mark_resent, open_message, seconds, unwrap
 from bus.errors import RejectedError
-from bus.message import Message, Stream
+from bus.message import Message, Stream, escape_key_part
 from tests.bus.journals import STREAM, new_entry, signed, write
 
 ENTRIES = write(
@@ -186,6 +189,14 @@ def test_a_package_whose_records_are_of_another_division_is_refused() -> None:
     entries = [entry._replace(key=entry.key.replace("440604", "440605")) for entry in ENTRIES[3:]]
     with pytest.raises(RejectedError, match="body, keys and envelope do not agree"):
         unwrap(WRAPPER.wrap_package(entries))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_part_of_a_key_is_escaped_without_loss(text: str) -> None:
+    part = escape_key_part(text)
+    assert unquote(part) == text
+    assert ":" not in part
+    assert part.split() == ([part] if text else [])
 
 
 def test_headers_that_nobody_names_are_ignored() -> None:

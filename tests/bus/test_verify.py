@@ -122,6 +122,15 @@ def test_a_gap_may_be_filled_from_any_side() -> None:
     assert verifier.feed(signed(WRITTEN, 8)).findings == ()
 
 
+def test_a_gap_that_was_divided_is_filled_after_a_restart_too() -> None:
+    verifier = Verifier(TRUST)
+    fed(verifier, *records(1, 8), mark_resent(ALONE[3]))
+    restored = Verifier(TRUST, states=verifier.states())
+    assert restored.feed(mark_resent(ALONE[4])).states == ("chained",)
+    assert restored.feed(mark_resent(package(6, 7))).closed == ((6, 7),)
+    assert restored.feed(mark_resent(package(2, 3))).closed == ((2, 3),)
+
+
 def test_what_fills_a_gap_must_fit_what_stands_behind() -> None:
     other = write([new_entry(seq, text="不同") for seq in range(1, 13)])
     verifier = Verifier(TRUST)
