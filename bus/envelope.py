@@ -264,6 +264,8 @@ def _single(message: Message) -> Run | None:
     type_ = _OWN_WORDS.get(word, "record")
     if division != parts[0] or not _fits(type_, kind, topic, parts, case) or word in _NO_ENTRIES:
         return None
+    if (type_ == "manifest" or type_ == "epoch") and topic != p["app_id"]:  # noqa: PLR1714 - on the hot path
+        return None
     version = int(parts[-1]) if parts[-1].isdigit() else 0
     member = Member(
         h["x-stream"], h["x-epoch"], h["x-seq"], type_, kind, topic, key, division, case or "", version,
@@ -282,7 +284,9 @@ def _fits(type_: EntryType, kind: str, topic: str, parts: list[str], case: str |
             return False
     else:
         return kind == type_.upper() and case is None
-    return case is not None and escape_key_part(case) == parts[2] and 4 <= len(parts) <= 5 and parts[-1].isdigit()
+    if case is None or not 4 <= len(parts) <= 5 or not parts[-1].isdigit():
+        return False
+    return (case == parts[2] and "%" not in case) or escape_key_part(case) == parts[2]
 
 
 def _package(message: Message) -> Run | None:
@@ -371,7 +375,8 @@ def _key_comparisons(message: Message, word: str, division: str, topic: str) -> 
     found: list[tuple[str, object, object]] = [("routing_key", division, parts[0])]
     type_ = _OWN_WORDS.get(word, "record")
     if type_ in {"manifest", "epoch"}:
-        return [*found, ("type", kind, type_.upper()), ("correlation_id", case, None)]
+        found += [("type", kind, type_.upper()), ("routing_key", topic, message.properties["app_id"])]
+        return [*found, ("correlation_id", case, None)]
     found.append(("correlation_id", case, unquote(parts[2])))
     if type_ == "notice":
         return [*found, ("type", kind, "NOTICE")]

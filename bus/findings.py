@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FindingKind = Literal["gap", "double", "reorder", "altered", "forged", "head", "tail", "checkpoint"]
 
@@ -99,8 +102,8 @@ _TEXTS: Final[dict[FindingKind, tuple[str, str]]] = {
     "head": ("{what}与链不符：{why}", "{what}: does not fit the chain: {why}"),
     "tail": ("{what}在最后一个检查点之后，尚无签名", "{what}: after the last checkpoint, nobody has signed for it"),
     "checkpoint": (
-        "截至第 {last} 条的检查点签名有效，但与收到的内容不符",
-        "the checkpoint up to entry {last} is well signed but contradicts what was received",
+        "{where}：截至第 {last} 条的检查点签名有效，但与收到的内容不符",
+        "{where}: the checkpoint up to entry {last} is well signed but contradicts what was received",
     ),
 }
 
@@ -123,11 +126,22 @@ def finding(
     zh, en = _TEXTS[kind]
     zh_what = f"{where} 第 {numbers} 条" if first else f"{where} 的一条消息"
     en_what = f"{where} entry {numbers}" if first else f"{where} a message"
-    values = {"last": last}
+    values = {"last": last, "where": where}
     return Finding(
         kind, stream, epoch, first, last,
         zh.format(what=zh_what, why=why[0], **values), en.format(what=en_what, why=why[1], **values),
     )  # fmt: skip
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Rising ranges (inclusive) with neighbours made one."""
+    found: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if found and found[-1][1] == first - 1:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return found
 
 
 def without(first: int, last: int, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

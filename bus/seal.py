@@ -1,6 +1,6 @@
 """Leaf, head, checkpoint: the bytes of docs/reference/stream.md §3 to §5.
 
-`Sealer` and `Chainer` cost a record about 2.5 µs (tests/bus/test_seal.py measures it), so the constant parts of a leaf
+`Sealer` and `Chainer` cost a record about 2.5 µs (tests/bus/budget.py measures it), so the constant parts of a leaf
 are built once and SHA-256 states are copied instead of built.
 """
 
@@ -106,7 +106,8 @@ class Sealer:
         """Leaf of the entry that has place `seq`, 32 bytes.
 
         Clever: the HMAC (RFC 2104) runs on copies of two prepared states, 0.6 µs where `hmac.digest` takes 1.6, and
-        what a batch shares is encoded once. `tests/bus/test_seal.py` compares with the plain form and measures.
+        what a batch shares is encoded once. `tests/bus/test_seal.py` compares with the plain form, and
+        `tests/bus/budget.py` measures.
         """
         type_, key, row, payload, *rest = item
         inner = self._inner.copy()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from bus.chain import Chain, Place
 from bus.envelope import Member, Run, open_message
 from bus.errors import FatalError, RejectedError
-from bus.findings import Finding, FindingKind, Hole, State, finding, without
+from bus.findings import Finding, FindingKind, Hole, State, finding, joined, without
 from bus.jsonl import Unreadable, read_jsonl, write_jsonl
 from bus.seal import Checkpoint, open_checkpoint, read_checkpoint
 
@@ -133,9 +133,12 @@ class Verifier:
         if first.seq == chain.seq + 1 and not (first.seq == 1 and chain.place[1] > 1):
             heads = chain.sealer.chain(chain.head, leaves)
             if heads[-1] == run.head:
-                chain.remember(first.seq, leaves, heads)
-                chain.seq, chain.head = members[-1].seq, run.head
                 label: MemberState = "verified" if chain.signed >= chain.anchor else "chained"
+                chain.seq, chain.head = members[-1].seq, run.head
+                if len(leaves) == 1:
+                    chain.recent[first.seq % chain.size] = (first.seq, leaves[0], run.head)
+                    return Verified(members, _ONE[label])
+                chain.remember(first.seq, leaves, heads)
                 return Verified(members, _ONE[label] * len(members))
         return self._take(chain, run, tuple(leaves), is_fresh=not (run.is_resent or is_redelivered))
 
@@ -148,9 +151,8 @@ class Verifier:
         """What is missing now."""
         found = list(self._missing_epochs)
         for place, chain in self._chains.items():
-            for hole in chain.holes:
-                if not hole.is_silent:
-                    found += self._gap(place, hole.first, hole.last)
+            for first, last in joined((hole.first, hole.last) for hole in chain.holes if not hole.is_silent):
+                found += self._gap(place, first, last)
         return tuple(found)
 
     def _gap(self, place: Place, first: int, last: int) -> list[Finding]:
