@@ -26,7 +26,7 @@ _PADDED_REGIONS: Final = frozenset(code + "0" * zeros for code in REGIONS for ze
 _KEY_PLACEHOLDERS: Final = PLACEHOLDERS - {"0"}  # a sequence number may be 0
 
 #: kind → (code field, its value → fields that it demands), standard §3.4 "Conditional".
-_CONDITIONS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
+CONDITIONS: Final[Mapping[str, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
     "YSL": ("preStatus", {"2": ("refuseReason",), "3": ("supplementNote",)}),
     "SL": ("acceptStatus", {"2": ("refuseReason",)}),
     "BJ": (
@@ -134,9 +134,9 @@ def placeholder(schema: KindSchema, finding: Finding) -> Check:
 
 def conditional(schema: KindSchema, finding: Finding) -> Check | None:
     """What the status or result code demands is there."""
-    if schema.kind not in _CONDITIONS:
+    if schema.kind not in CONDITIONS:
         return None
-    status, demands = _CONDITIONS[schema.kind]
+    status, demands = CONDITIONS[schema.kind]
     status_zh = schema.field(status).zh
 
     def check(fields: Mapping[str, str], _moment: Moment) -> list[Fault] | None:

@@ -51,6 +51,8 @@ class _Text(NamedTuple):
 
 def shown(text: str) -> str:
     """`text` for a message: at most 40 characters, control characters as blanks."""
+    if len(text) <= _SHOWN_CHARACTERS and text.isprintable():
+        return text
     cleaned = "".join(" " if unicodedata.category(c) == "Cc" else c for c in text[: _SHOWN_CHARACTERS + 1])
     return cleaned if len(cleaned) <= _SHOWN_CHARACTERS else f"{cleaned[:_SHOWN_CHARACTERS]}…"
 
