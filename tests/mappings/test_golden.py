@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bus.message import Fault, Translation
 from mappings.coverage import measure_coverage
-from mappings.golden import read_cases, run_golden
+from mappings.golden import compare, read_cases, run_golden
 from mappings.translator import MappingTranslator
 from tests.mappings.builders import HEAD, write_platform
 
@@ -87,6 +88,15 @@ def test_a_pair_can_expect_a_rejection(tmp_path: Path) -> None:
         "case0.yaml:1:1: BZSL/case0: record: expected 'published', got 'rejected'",
         "demo: 1 cases, 1 differ, 0 could not be read",
     ]
+
+
+def test_a_rejected_record_must_not_have_a_payload(tmp_path: Path) -> None:
+    rejected = CASE[: CASE.index("  fields:")] + "  faults: [MAP_DATE receivedAt]\n"
+    (case,), _ = read_cases(translator(tmp_path, rejected).platform)
+    fault = Fault("MAP_DATE", "receivedAt", "reject", "", "")
+    assert list(compare(case, Translation("BZSL", b"", {}, (fault,)))) == []
+    (difference,) = compare(case, Translation("BZSL", b"<x/>", {}, (fault,)))
+    assert difference.element == "record"
 
 
 def test_a_pair_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
