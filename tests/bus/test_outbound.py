@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bus.message import Message
 
 TRUST = Trust(KEY_HASH, (("foshan/*", SIGNER.verify_key),))
+QUICK_CONSUMER = ConsumerOptions(prefetch=100, pause_s=0.001, longest_wait_s=0.02)
 metadata = MetaData()
 handled = Table(
     "handled", metadata, Column("id", Integer, primary_key=True), Column("key", Text), Column("state", Text)
@@ -48,6 +50,8 @@ class Core:
     failing: dict[str, int] = field(default_factory=dict)
     away: int = 0
     found: list[Finding] = field(default_factory=list)
+    options: ConsumerOptions = field(default=QUICK_CONSUMER)
+    queue_name: str = "core"
 
     def handle(self, connection: Connection, received: Received) -> None:
         key = received.member.key
@@ -65,7 +69,8 @@ class Core:
             trust=TRUST,
             engine=self.engine,
             handle=self.handle,
-            options=ConsumerOptions(prefetch=100, pause_s=0.001, longest_wait_s=0.02),
+            options=self.options,
+            queue=self.queue_name,
             on_finding=self.found.append,
         )
         stop, errors = threading.Event(), list[BaseException]()
@@ -265,3 +270,30 @@ def test_findings_are_logged_when_nobody_asks_for_them(
     finding = consumer._remembered().feed(core.queue("core")[0]._replace(routing_key="a.b.c", headers={})).findings[0]
     consumer._on_finding(finding)
     assert said == [("finding", "forged")]
+
+
+@pytest.mark.parametrize(
+    ("start", "numbers"),
+    [("first", [1, 2, 3, 4]), (3, [3, 4]), (datetime(2000, 1, 1, tzinfo=UTC), [1, 2, 3, 4])],
+)
+def test_the_journal_is_read_from_where_it_is_asked(
+    core: Core, publish: Callable[..., None], start: str | int | datetime, numbers: list[int]
+) -> None:
+    for number in (1, 2, 3, 4):
+        publish(number)
+    core.options = replace(core.options, is_whole=False, start=start)
+    core.queue_name = "journal"
+    core.consume(lambda: core.keys[-1:] == expect(4))
+    assert core.keys == expect(*numbers)
+    core.consume(lambda: True)
+    assert core.keys == expect(*numbers)
+
+
+def test_a_bad_message_stays_in_the_journal(core: Core, publish: Callable[..., None]) -> None:
+    publish(1)
+    core.failing = {"440604:SL:1:1": 99}
+    core.options = replace(core.options, start="first")
+    core.queue_name = "journal"
+    core.consume(lambda: core.failing["440604:SL:1:1"] <= 93)
+    publish(2)
+    core.consume(lambda: core.keys == expect(2))
