@@ -9,16 +9,13 @@ import pytest
 from bus import clock
 from bus.assembly import Assembly, Moment, Parts
 from bus.errors import FatalError, RejectedError
-from bus.ledger.ledger import Ledger, SourceLedger
 from bus.message import Fault
 from bus.seal import Leaf, Sealer, genesis
 from bus.triage import segments
 from tests.bus.parts import KEY_HASH, FakeNotices, FakeTranslator, FakeValidator, row, sha
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from bus.ledger.ledger import Ledger, SourceLedger
     from bus.ledger.values import Equation
     from bus.message import Entry, Record
 
@@ -53,13 +50,6 @@ class Source:
     @property
     def equation(self) -> Equation:
         return self.ledger.progress()[0].equation
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(f"sqlite:///{tmp_path}/gateway.db", key_hash=KEY_HASH)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
