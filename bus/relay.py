@@ -190,7 +190,7 @@ class _Session:
         while not stop.is_set():
             wake.clear()
             has_sent = self._send()
-            self._collect(timeout_s=0.0 if has_sent else 0.02)
+            self._collect(timeout_s=0.0 if has_sent or not self._unconfirmed else 0.02)
             self._keep_alive()
             if not has_sent and not self._unconfirmed:
                 wake.wait(idle_s)
@@ -244,9 +244,7 @@ class _Session:
         self._unconfirmed.append(_Sent(self._published, seq, records))
 
     def _collect(self, *, timeout_s: float) -> None:
-        """Count what the broker has confirmed, in the ledger too."""
-        if not self._unconfirmed:
-            return
+        """Count what the broker has confirmed, in the ledger too; an idle connection is kept alive by it as well."""
         try:
             count = self._channel.confirmed(timeout_s=timeout_s)
         except FatalError as error:  # a return: a fault of the topology, so the stream stops until it is mended
