@@ -297,3 +297,44 @@ def test_a_bad_message_stays_in_the_journal(core: Core, publish: Callable[..., N
     core.consume(lambda: core.failing["440604:SL:1:1"] <= 93)
     publish(2)
     core.consume(lambda: core.keys == expect(2))
+
+
+def test_stopping_while_the_broker_is_away_is_no_error(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise TransientError("the broker is away")
+
+    monkeypatch.setattr(core.transport, "consumer", away)
+    consumer = Consumer(core.transport, trust=TRUST, engine=core.engine, handle=core.handle, options=core.options)
+    stop = threading.Event()
+    thread = threading.Thread(target=consumer.run, args=[stop])
+    thread.start()
+    deadline = time.monotonic() + 5
+    while consumer.last_error is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    stop.set()
+    thread.join()
+    assert consumer.last_error == "the broker is away"
+
+
+def test_stopping_while_an_entry_fails_leaves_it_in_the_queue(core: Core, publish: Callable[..., None]) -> None:
+    publish(1)
+    core.failing = {"440604:SL:1:1": 99}
+    core.options = replace(core.options, pause_s=60)
+    core.consume(lambda: core.failing["440604:SL:1:1"] <= 97)
+    assert core.keys == []
+    assert [m.headers["x-seq"] for m in core.queue("core") if "x-seq" in m.headers] == [1]
+
+
+def test_a_bug_of_our_own_stops_the_consumer_and_keeps_the_message(
+    core: Core, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(1)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bus.outbound.Verifier.feed", broken)
+    consumer = Consumer(core.transport, trust=TRUST, engine=core.engine, handle=core.handle, options=core.options)
+    with pytest.raises(ZeroDivisionError):
+        consumer.run(threading.Event())
+    assert [m.headers["x-seq"] for m in core.queue("core") if "x-seq" in m.headers] == [1]
