@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -252,3 +254,23 @@ def test_a_stream_starts_at_its_end_unless_told(transport: EmbeddedTransport) ->
             publisher.publish([_message(1)])
             assert [each.offset for each in later.receive(5, timeout_s=0)] == [1]
         assert [each.offset for each in empty.receive(5, timeout_s=0)] == [0, 1]
+
+
+def test_a_commit_of_the_publisher_is_on_the_disk_and_readers_do_not_wait_for_it(path: Path) -> None:
+    for is_durable, level in ((True, 2), (False, 1)):
+        with closing(open_store(path, is_durable=is_durable)) as store:
+            assert store.execute("PRAGMA synchronous").fetchone() == (level,)
+            assert store.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_publisher_flushes_once_a_batch(transport: EmbeddedTransport, path: Path) -> None:
+    code = (
+        "import sys; from bus.message import Message; from bus.transport import connect\n"
+        "publisher = connect(sys.argv[1]).publisher()\n"
+        "for _ in range(5): publisher.publish([Message('approval.x', {}, {}, b'x')] * 20)\n"
+    )
+    log = path.with_suffix(".strace")
+    command = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", str(log), sys.executable, "-c", code]
+    subprocess.run([*command, f"embedded:///{path}"], check=True)
+    flushes = log.read_text().count("sync(")
+    assert 5 <= flushes <= 10
