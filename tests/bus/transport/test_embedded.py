@@ -274,3 +274,44 @@ def test_the_publisher_flushes_once_a_batch(transport: EmbeddedTransport, path: 
     subprocess.run([*command, f"embedded:///{path}"], check=True)
     flushes = log.read_text().count("sync(")
     assert 5 <= flushes <= 10
+
+
+def test_a_rejected_message_of_a_queue_without_dead_letters_is_taken_off(tmp_path: Path) -> None:
+    transport = EmbeddedTransport(f"embedded:///{tmp_path}/bus.db")
+    queue = Queue("plain", {"x-queue-type": "quorum"})
+    transport.declare(Topology((Exchange("supervision", "topic"),), (queue,), (Binding("supervision", "plain", "#"),)))
+    publisher = transport.publisher()
+    publisher.publish([Message("a.b.c", {"type": "SL"}, {}, b"x")])
+    publisher.close()
+    consumer = transport.consumer("plain", prefetch=1)
+    (delivery,) = consumer.receive(1, timeout_s=1)
+    consumer.reject(delivery.tag)
+    with pytest.raises(FatalError, match="not unacknowledged here"):
+        consumer.reject(delivery.tag)
+    consumer.close()
+    again = transport.consumer("plain", prefetch=1)
+    assert again.receive(1, timeout_s=0.1) == []
+    again.close()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_rejected_message_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = EmbeddedTransport(f"embedded:///{tmp_path}/bus.db")
+    transport.declare(supervision())
+    publisher = transport.publisher()
+    publisher.publish([Message("approval.440604.SL", {"type": "SL"}, {}, b"x")])
+    publisher.close()
+    consumer = transport.consumer("core", prefetch=1)
+    (delivery,) = consumer.receive(1, timeout_s=1)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("bus.transport.embedded_channels.dead_letter", full)
+    with pytest.raises(TransientError):
+        consumer.reject(delivery.tag)
+    consumer.close()
+    again = transport.consumer("core", prefetch=1)
+    assert len(again.receive(1, timeout_s=1)) == 1
+    again.close()
