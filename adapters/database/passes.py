@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from adapters.database.assembly import NO_PARENT, Assembler, Found, Table, no_parent, unreadable
 from adapters.database.dialects import Horizon, row_age
@@ -14,7 +14,7 @@ from adapters.database.rows import version_of
 from adapters.database.statements import mark_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from sqlalchemy.sql.elements import ColumnElement
 
@@ -59,12 +59,19 @@ class Snapshot(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a pass gives for one batch; `position` is what holds once it is committed."""
+    """What a pass gives for one batch.
+
+    Attributes:
+        records, unassigned, vanished: as in Batch.
+        position: what holds once it is committed.
+        end: "" while the pass goes on; then whether it handed on everything or has to be made again.
+    """
 
     records: tuple[Record, ...]
     position: Position
     unassigned: int = 0
     vanished: tuple[str, ...] = ()
+    end: Literal["", "complete", "incomplete"] = ""
 
 
 class Candidate(NamedTuple):
@@ -126,7 +133,7 @@ def noted(position: Position, records: Sequence[Record], now: datetime) -> Posit
     return position._replace(parked={**position.parked, **parked}) if parked else position
 
 
-def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Iterator[Output]:
+def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Generator[Output, None, None]:
     """All rows, merged by change time, kind and key; goes on after `position.mark` when it was interrupted.
 
     The position that it ends with speaks of its first snapshot, however often it was begun again, so that what became
@@ -155,6 +162,7 @@ def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Iterato
         position._replace(
             time=min(top or begun[0], begun[0]), window_at=begun[0], horizon=seen, mark=None, mark_from=None
         ),
+        end="complete",
     )
 
 
@@ -213,7 +221,7 @@ class Look:
         self.counts: dict[str, int] = {}
         self.bitmap = bytearray()
 
-    def run(self) -> Iterator[Output]:
+    def run(self) -> Generator[Output, None, None]:
         """Everything new, in batches; the last one carries the new position."""
         started = time.monotonic()
         for rank, table in self._work.tables.items():
@@ -229,7 +237,10 @@ class Look:
             records, unassigned = self._work.assemble(self._snapshot, self._fetched(part))
             self._position = noted(self._position, records, now)
             yield Output(records, self._position, unassigned)
-        yield Output((), self._moved() if self.is_complete else self._position)
+        if self.is_complete:
+            yield Output((), self._moved(), end="complete")
+        else:
+            yield Output((), self._position, end="incomplete")
 
     def _scan(self, rank: int, table: Table) -> None:
         statements, plan = table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -88,6 +88,14 @@ class DatabaseSource(SourceAdapter):
             )
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigurationError([f"options.url: {error}"]) from error
+        try:
+            self._prepare(keys)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, keys: KeyIndex) -> None:
+        assert self._engine is not None
         with mapped("connecting"), self._engine.connect() as connection:
             self._dialect = dialect_of(self._engine)
             self._codec = self._options.bytes_as or codec_of(connection)
@@ -162,33 +170,22 @@ class DatabaseSource(SourceAdapter):
         return age_s < 0 or age_s >= self._options.sweep_s
 
     def _run(self, scope: str) -> Generator[Output, None, None]:
-        """One pass in a snapshot of its own."""
-        before = self._position
-        with self._snapshot() as snapshot:
+        """One pass in a snapshot of its own, which is let go before the last batch is handed on."""
+        with self._snapshot() as snapshot, closing(self._pass_of(scope, snapshot)) as outputs:
             self._source_at = snapshot.source_at
-            if before.time is None:
-                is_complete = yield from self._first(snapshot)
-            elif scope == "sweep":
-                is_complete = yield from self._sweep(snapshot)
-            else:
-                look = Look(self._work, snapshot, before, scope=scope)
-                yield from look.run()
-                is_complete = look.is_complete
-        self._plan_next(scope, is_complete=is_complete)
+            for output in outputs:
+                if output.end:
+                    break
+                yield output
+        self._plan_next(scope, is_complete=output.end == "complete")
+        yield output
 
-    def _first(self, snapshot: Snapshot) -> Generator[Output, None, bool]:
-        yield from first_reading(self._work, snapshot, self._position)
-        return True
-
-    def _sweep(self, snapshot: Snapshot) -> Generator[Output, None, bool]:
-        before = self._position
-        yield from sweep(
-            self._work,
-            snapshot,
-            before,
-            fresh=self._snapshot,
-        )
-        return self._position.swept_at != before.swept_at
+    def _pass_of(self, scope: str, snapshot: Snapshot) -> Generator[Output, None, None]:
+        if self._position.time is None:
+            return first_reading(self._work, snapshot, self._position)
+        if scope == "sweep":
+            return sweep(self._work, snapshot, self._position, fresh=self._snapshot)
+        return Look(self._work, snapshot, self._position, scope=scope).run()
 
     def _plan_next(self, scope: str, *, is_complete: bool) -> None:
         """When to look again: not before its interval, and not so soon that the platform does little else."""

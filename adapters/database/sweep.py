@@ -15,7 +15,7 @@ from adapters.database.position import time_text
 from bus.errors import FatalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     from adapters.database.passes import Snapshot, Work
@@ -52,7 +52,7 @@ def sweep(
     position: Position,
     *,
     fresh: Callable[[], AbstractContextManager[Snapshot]],
-) -> Iterator[Output]:
+) -> Generator[Output, None, None]:
     """All tables by thin queries; then the keys that the ledger has and the source lacks.
 
     Args:
@@ -70,10 +70,9 @@ def sweep(
     look.bitmap = bytearray((last >> 3) + 1)
     for output in look.run():
         position = output.position
-        if output.records:
+        if output.end != "complete":
             yield output
     if not look.is_complete:
-        yield Output((), position)
         return
     missing = _missing(work, look.bitmap, last)
     if missing:
@@ -86,7 +85,8 @@ def sweep(
         vanished += keys
         base = position.rows.get(kind, look.counts[kind] + len(keys))
         _guard(kind, len(keys), base, work.options.vanished_max)
-    yield Output((), position._replace(swept_at=begun.isoformat(), rows=look.counts), vanished=tuple(vanished))
+    position = position._replace(swept_at=begun.isoformat(), rows=look.counts)
+    yield Output((), position, vanished=tuple(vanished), end="complete")
 
 
 def _missing(work: Work, bitmap: bytearray, last: int) -> dict[int, list[str]]:
