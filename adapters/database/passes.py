@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from adapters.database.assembly import NO_PARENT, Assembler, Found, Table, no_parent, unreadable
+from adapters.database.assembly import NO_PARENT, Assembler, Found, no_parent, unreadable
 from adapters.database.dialects import Horizon, row_age
 from adapters.database.position import Mark, Position, earlier, time_text
 from adapters.database.rows import version_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
     from adapters.database.declaration import Platform
+    from adapters.database.parents import Table
     from adapters.database.reading import Reader
     from adapters.options import DatabaseOptions
     from bus.message import Record
@@ -122,7 +123,7 @@ class Work:
             plan = self.tables[item.rank].plan
             raw = tuple(item.row[i] for i in plan.key_at)
             self.orphans[item.rank, raw] = Candidate(
-                plan.changed_at(item.row), item.rank, plan.key(item.row), plan.version(item.row) or 0, raw
+                item.changed_at, item.rank, plan.key(item.row), plan.version(item.row) or 0, raw
             )
         return tuple(done.records), done.unassigned
 
@@ -149,7 +150,7 @@ def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Generat
     while found := [entry[2] for _, entry in zip(range(work.limit), merged, strict=False)]:
         last = found[-1]
         plan = work.tables[last.rank].plan
-        top = max(top, plan.changed_at(last.row))
+        top = max(top, last.changed_at)
         mark = Mark(mark_time(last.row[plan.time_at]), last.rank, tuple(last.row[i] for i in plan.key_at))
         records, unassigned = work.assemble(snapshot, _unknown(work, found) if is_filtered else found)
         position = noted(position._replace(mark=mark), records, now)
@@ -174,7 +175,8 @@ def _ranked(work: Work, snapshot: Snapshot, rank: int, mark: Mark | None) -> Ite
     statements, plan = work.tables[rank]
     for page in snapshot.reader.table(statements, plan, base=None, after=mark):
         for place, row in enumerate(page.rows):
-            yield plan.changed_at(row), rank, Found(rank, row, page.damage.get(place))
+            changed_at = plan.changed_at(row)
+            yield changed_at, rank, Found(rank, row, changed_at, page.damage.get(place))
 
 
 def _unknown(work: Work, found: Sequence[Found]) -> list[Found]:
@@ -183,7 +185,7 @@ def _unknown(work: Work, found: Sequence[Found]) -> list[Found]:
     unknown = []
     for key, item in zip(keys, found, strict=True):
         plan = work.tables[item.rank].plan
-        if is_candidate(seen.get(key), plan.version(item.row), plan.changed_at(item.row)):
+        if is_candidate(seen.get(key), plan.version(item.row), item.changed_at):
             unknown.append(item)
     return unknown
 
@@ -329,11 +331,10 @@ class Look:
             plan = self._work.tables[rank].plan
             column, parent = plan.declaration.key[0], plan.declaration.parent
             assert parent is not None
-            here = self._work.assembler.existing(
-                self._snapshot.reader, rank, [record.content[column] for record in records]
-            )
+            parents = self._work.assembler.parents
+            parents.load(self._snapshot.reader, ((rank, record.content[column]) for record in records))
             for record in records:
-                if str(record.content[column]).strip() in here:
+                if parents.has(rank, record.content[column]):
                     raw = tuple(record.content[name] for name in plan.declaration.key)
                     self._candidates = [c for c in self._candidates if c.key != record.key]
                     self._candidates.append(Candidate("", rank, record.key, record.version or 0, raw))
@@ -354,7 +355,7 @@ class Look:
                 page = self._snapshot.reader.by_key(statements, plan, raws[start : start + _KEYS])
                 for place, row in enumerate(page.rows):
                     raw = tuple(row[i] for i in plan.key_at)
-                    rows[rank, raw] = Found(rank, tuple(row), page.damage.get(place))
+                    rows[rank, raw] = Found(rank, row, plan.changed_at(row), page.damage.get(place))
         return [rows.get((c.rank, c.raw)) or self._lost(c) for c in part]
 
     def _lost(self, candidate: Candidate) -> Found:
@@ -362,7 +363,7 @@ class Look:
         cells: list[Any] = [None] * len(plan.names)
         for place, part in zip(plan.key_at, candidate.raw, strict=True):
             cells[place] = part
-        return Found(candidate.rank, tuple(cells), fault=unreadable(candidate.raw))
+        return Found(candidate.rank, tuple(cells), candidate.time, fault=unreadable(candidate.raw))
 
     def _moved(self) -> Position:
         """The position after a complete pass."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from adapters.database.assembly import Table
-from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon
+from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon, needs_octets
 from adapters.database.error_map import mapped
+from adapters.database.parents import Table
 from adapters.database.passes import Look, Output, Snapshot, Work, first_reading
 from adapters.database.position import Position
 from adapters.database.reading import Reader
@@ -99,6 +99,7 @@ class DatabaseSource(SourceAdapter):
         with mapped("connecting"), self._engine.connect() as connection:
             self._dialect = dialect_of(self._engine)
             self._codec = self._options.bytes_as or codec_of(connection)
+            self._is_octets = self._options.bytes_as is not None or needs_octets(connection)
             tables = self._tables(Catalogue(connection, self._dialect, self._options.db_schema))
             for table in tables.values():
                 # An account without the right to read is found now, not at the first pass.
@@ -213,8 +214,7 @@ class DatabaseSource(SourceAdapter):
                 connection = connection.execution_options(**options)
                 source_at = begin_snapshot(connection, self._dialect, limit_s=self._options.page_limit_s)
                 seen = horizon(connection) if self._has_horizon else None
-            is_octets = self._options.bytes_as is not None
-            reader = Reader(connection, self._dialect, codec=self._codec, is_octets=is_octets)
+            reader = Reader(connection, self._dialect, codec=self._codec, is_octets=self._is_octets)
             yield Snapshot(reader, source_at, seen)
         finally:
             with mapped("ending a snapshot"):
