@@ -58,11 +58,14 @@ class Fault(NamedTuple):
 
 
 def escape_key_part(text: str) -> str:
-    """Percent-encode `%`, `:` and white space, so that parts can be joined by `:` and keys by blanks."""
+    """Percent-encode `%`, `:` and white space (its UTF-8 bytes), so that parts can be joined by `:` and keys by blanks.
+
+    Two different texts never give the same one; `urllib.parse.unquote` is the way back.
+    """
     if text.isalnum() and text.isascii():
         return text
     text = text.replace("%", "%25").replace(":", "%3A")
-    return "".join(f"%{ord(c):02X}" if c.isspace() else c for c in text)
+    return "".join("".join(f"%{byte:02X}" for byte in c.encode()) if c.isspace() else c for c in text)
 
 
 def business_key(division: str, kind: str, application_no: str, part: str = "") -> str:
@@ -113,6 +116,11 @@ class Record(NamedTuple):
     park: str = ""
     raw: bytes | None = None
 
+    @property
+    def row_key(self) -> str:
+        """Which row of the source this is: the key, and the version where the source has one."""
+        return self.key if self.version is None else f"{self.key}:{self.version}"
+
 
 class Translation(NamedTuple):
     """A record in the unified schema, or the reasons why there is none.
@@ -143,7 +151,7 @@ class Batch(NamedTuple):
         position: opaque token; after the ledger's commit the source continues from here.
         collected_at: our clock, when the batch was read (aware, UTC).
         source_at: the source's clock at that moment (aware), or None when it has none that can be asked.
-        vanished: keys that the ledger knows and the source no longer has.
+        vanished: row keys that the ledger knows and the source no longer has.
         unassigned: rows of the source that no configured source claims, seen in this batch.
     """
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """What the ledger knows of one key.
+    """What the ledger knows of one row of the source.
 
     Attributes:
-        ordinal: small integer, one a key and source, counted from 1 without large holes: an index for bitmaps.
-        version: of what was last handed on.
+        ordinal: small integer, one a row key, counted from 1 without large holes: an index for bitmaps.
+        version: of the row; where the source has none, the number of contents counted so far.
         changed_at: the change time that came with it ("" = read it again).
         is_vanished: it was reported as no longer in the source.
     """
@@ -30,10 +30,14 @@ class Seen(NamedTuple):
 
 
 class KeyIndex(Protocol):
-    """The ledger's key table as one source may see it: the seen-set of thin queries and sweeps. Reads only."""
+    """The ledger's key table as one source may see it: the seen-set of thin queries and sweeps. Reads only.
 
-    def seen(self, keys: Sequence[str]) -> Mapping[str, Seen]:
-        """Those of `keys` that the ledger knows."""
+    It speaks of row keys (`Record.row_key`): version 1 and version 2 of one business key are two rows of a table with
+    a version column, and a window that is read again meets both.
+    """
+
+    def seen(self, row_keys: Sequence[str]) -> Mapping[str, Seen]:
+        """Those of `row_keys` that the ledger knows."""
         ...
 
     def parked(self, reason: str) -> Sequence[Record]:
@@ -41,7 +45,7 @@ class KeyIndex(Protocol):
         ...
 
     def ordinals(self, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
-        """(ordinal, key) in rising order from `after` (exclusive), at most `limit`; those vanished already left out."""
+        """(ordinal, row key) in rising order from `after` (exclusive), at most `limit`; vanished ones left out."""
         ...
 
 
@@ -51,7 +55,12 @@ class SourceAdapter(ABC):
     The runtime calls `open` once, then `read` and `acknowledge` in turn from one thread, then `close`; after a
     `TransientError` it calls `close`, waits, and calls `open` with the last committed position. An adapter does not
     sleep, retry, log payloads or catch `Exception`.
+
+    Attributes:
+        is_explicit: the source has a version column (`versioning: explicit`); else the ledger counts contents.
     """
+
+    is_explicit: bool = True
 
     @abstractmethod
     def open(self, keys: KeyIndex, *, position: str | None, drain: bool) -> None:
@@ -144,6 +153,33 @@ class Validator(Protocol):
         ...
 
 
+Difference = tuple[str, str, str]
+"""(element name, text before, text after); an absent element is ""."""
+
+
+class NoticeWriter(Protocol):
+    """Writes notices of the unified schema (root `notice`)."""
+
+    def differences(self, before: bytes, after: Mapping[str, str]) -> list[Difference]:
+        """Field by field: the published record against the fields of a new translation, `dataVersion` left out."""
+        ...
+
+    def write(
+        self, kind: str, *, key: str, application_no: str, version: int, detected_at: str, fields: Sequence[Difference]
+    ) -> bytes:
+        """The body of a notice.
+
+        Args:
+            kind: conflict, changed or vanished.
+            key: business key of the record it is about.
+            application_no: its case.
+            version: dataVersion of the record it is about.
+            detected_at: RFC 3339.
+            fields: what differs.
+        """
+        ...
+
+
 class PublishChannel(Protocol):
     """Publishing with pipelined confirms: persistent, mandatory, confirmed, always."""
 
@@ -184,6 +220,14 @@ class ConsumeChannel(Protocol):
 
     def ack(self, tag: int) -> None:
         """Acknowledge every delivery up to and including `tag`. A queue of type stream: gives credit only."""
+        ...
+
+    def reject(self, tag: int) -> None:
+        """Dead-letter this one delivery: it is copied, at least once, to the queue's dead-letter exchange and removed.
+
+        Raises:
+            FatalError: the queue is of type stream; nothing can be taken out of it.
+        """
         ...
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""The unified exchange schema, its validator, rules and data dictionary."""
+"""The unified schema: the XSD, its catalogue, compile-once validation, explainer, rules of one record, dictionary."""

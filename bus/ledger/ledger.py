@@ -1,0 +1,167 @@
+"""The ledger as a whole: its sources, their equations, and the door to each source's parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import case, func, insert, select
+
+from bus.errors import ConfigurationError
+from bus.ledger.index import Index
+from bus.ledger.intake import Intake
+from bus.ledger.outbox import Outbox
+from bus.ledger.schema import held, sources
+from bus.ledger.store import Store
+from bus.ledger.values import Equation, Progress
+from bus.message import Stream
+from bus.seal import Sealer, genesis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import RowMapping
+
+
+class HeldRecord(NamedTuple):
+    """A held candidate as `status` shows it; its content is read with `Ledger.held`."""
+
+    id: int
+    source: str
+    state: str
+    reason: str
+    key: str
+    held_at: str
+    faults: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLedger:
+    """What one source uses of the ledger."""
+
+    stream: Stream
+    intake: Intake
+    index: Index
+    outbox: Outbox
+
+
+class Ledger:
+    """Opens the store; one instance a process.
+
+    Args:
+        url: `sqlite:///…` or `postgresql+psycopg://…`.
+        key_hash: the deployment's HMAC key.
+    """
+
+    def __init__(self, url: str, *, key_hash: bytes) -> None:
+        self.store = Store(url)
+        self._key_hash = key_hash
+
+    def source(
+        self, name: str, *, group: str, division: str, is_explicit: bool, domain: str = "approval"
+    ) -> SourceLedger:
+        """The parts of one source, entered into the ledger the first time.
+
+        Raises:
+            ConfigurationError: the ledger knows this source with another division or versioning.
+        """
+        versioning = "explicit" if is_explicit else "observed"
+        row = self._row(name)
+        if row is None:
+            self._enter(name, f"{group}/{name}", division, versioning)
+            row = self._row(name)
+            assert row is not None
+        found = (row["stream"], row["division"], row["versioning"])
+        if found != (f"{group}/{name}", division, versioning):
+            text = (
+                f"sources.{name}: the ledger holds this source as stream {found[0]}, division {found[1]}, versioning "
+                f"{found[2]}; a source with another identity needs another name"
+            )
+            raise ConfigurationError([text])
+        stream = Stream(row["stream"], row["epoch"], division, name, domain)
+        sealer = Sealer(stream.name, stream.epoch, self._key_hash)
+        return SourceLedger(
+            stream,
+            Intake(self.store, row, sealer),
+            Index(self.store, row["id"], is_explicit=is_explicit),
+            Outbox(self.store, row["id"], epoch=stream.epoch),
+        )
+
+    def _row(self, name: str) -> RowMapping | None:
+        with self.store.read() as connection:
+            return connection.execute(select(sources).where(sources.c.name == name)).mappings().one_or_none()
+
+    def _enter(self, name: str, stream: str, division: str, versioning: str) -> None:
+        zero = dict.fromkeys(
+            ("read", "duplicate", "stale", "out", "published", "unassigned", "seq", "sent", "confirmed", "receipted"), 0
+        )
+        row: dict[str, Any] = {
+            "name": name,
+            "stream": stream,
+            "division": division,
+            "versioning": versioning,
+            "epoch": 1,
+            "head": genesis(stream, 1),
+        }
+        with self.store.write() as connection:
+            if connection.scalar(select(sources.c.id).where(sources.c.name == name)) is None:
+                connection.execute(insert(sources).values(row | zero))
+
+    def progress(self) -> list[Progress]:
+        """Every source that the ledger knows, with its equation, by name, in one consistent view."""
+        tally = {
+            state: func.coalesce(func.sum(case((held.c.state == state, 1), else_=0)), 0).label(state)
+            for state in ("conflict", "quarantined", "parked", "discarded")
+        }
+        query = (
+            select(sources, *tally.values())
+            .select_from(sources.outerjoin(held, held.c.source_id == sources.c.id))
+            .group_by(*sources.c)
+            .order_by(sources.c.name)
+        )
+        with self.store.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [_progress(row) for row in rows]
+
+    def held(self, states: Sequence[str], *, limit: int) -> list[HeldRecord]:
+        """The newest held candidates in `states`."""
+        c = held.c
+        query = (
+            select(c.id, sources.c.name, c.state, c.reason, c.key, c.held_at, c.faults)
+            .join(sources, sources.c.id == c.source_id)
+            .where(c.state.in_(states))
+            .order_by(c.id.desc())
+            .limit(limit)
+        )
+        with self.store.read() as connection:
+            return [HeldRecord(*row) for row in connection.execute(query)]
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def _progress(row: RowMapping) -> Progress:
+    equation = Equation(
+        read=row["read"],
+        published=row["published"],
+        pending=row["out"] - row["published"],
+        duplicate=row["duplicate"],
+        stale=row["stale"],
+        conflict=int(row["conflict"]),
+        quarantined=int(row["quarantined"]),
+        parked=int(row["parked"]),
+        discarded=int(row["discarded"]),
+    )
+    return Progress(
+        row["name"],
+        row["stream"],
+        row["epoch"],
+        row["seq"],
+        row["sent"],
+        row["confirmed"],
+        row["read_at"],
+        row["confirmed_at"],
+        row["unassigned"],
+        equation,
+    )

@@ -1,0 +1,277 @@
+"""Middle of the path of a record: ledger → channel, with pipelined confirms, by go-back-N.
+
+One `Relay` publishes one stream from one thread. After a nack, a return, a time-out or a lost connection it starts
+again at the lowest unconfirmed seq with the same bytes; the receiver drops what it has by (stream, epoch, seq).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
+
+from bus import clock
+from bus.envelope import Wrapper, mark_resent
+from bus.errors import FatalError, TransientError
+from bus.grouping import pack, regroup
+from bus.seal import checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from threading import Event
+
+    from tenacity import RetryCallState
+
+    from bus.ledger.ledger import SourceLedger
+    from bus.message import Entry, Message
+    from bus.ports import PublishChannel, Transport
+    from bus.topology import Topology
+    from bus.trust import Signer
+
+_log = structlog.get_logger(__name__)
+
+CHECKPOINT_EVERY: Final = 256
+"""Entries at most under one checkpoint (architecture §3 "Chain")."""
+
+HEARTBEAT_S: Final = 60.0
+"""An idle stream repeats its checkpoint, so that a cut-off tail does not look like silence."""
+
+COMPARE_S: Final = 10.0
+"""How often queues and bindings are compared with the model while publishing."""
+
+_LAST_CONFIRMS_S: Final = 5.0
+
+WINDOW: Final = 1024
+"""Unconfirmed messages at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """How one stream is published.
+
+    Attributes:
+        package_of: records a package at most; 0: never packages.
+        package_from: as many must wait before packages are made.
+        idle_s: longest sleep when nothing waits; the inbound side wakes the relay earlier.
+        longest_wait_s: the longest pause between two attempts while the broker is away.
+        patience_s: an unconfirmed message is given up, and sent again, after this time without progress.
+    """
+
+    package_of: int = 50
+    package_from: int = 10
+    idle_s: float = 1.0
+    longest_wait_s: float = 30.0
+    patience_s: float = 30.0
+
+
+class _Sent(NamedTuple):
+    """Unconfirmed: with `messages` confirmed on this channel, everything up to `seq` is."""
+
+    messages: int
+    seq: int
+    records: int
+
+
+class Relay:
+    """Publishes one stream until it is told to stop.
+
+    Args:
+        transport: the broker.
+        topology: what must be there; compared at start, on reconnect and every 10 s.
+        open_ledger: opens the source's part of the ledger.
+        signer: signs checkpoints.
+        options: rhythm and packages.
+        wake: set by the inbound side when there is something to publish.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        topology: Topology,
+        open_ledger: Callable[[], SourceLedger],
+        signer: Signer,
+        options: RelayOptions,
+        wake: Event,
+    ) -> None:
+        self._transport = transport
+        self._topology = topology
+        self._open_ledger = open_ledger
+        self.signer = signer
+        self.options = options
+        self.wake = wake
+        self._failures = 0
+        self.last_error: str | None = None
+
+    def run(self, stop: Event) -> None:
+        """Run until `stop` is set.
+
+        Raises:
+            FatalError: another gateway publishes this stream, or the ledger is damaged.
+        """
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            wait=self._pause_s,
+            sleep=sleep_using_event(stop),
+            stop=stop_when_event_set(stop),
+            reraise=True,
+            before_sleep=self._note_failure,
+        )
+        try:
+            retrying(self._session, stop)
+        except TransientError:
+            if not stop.is_set():
+                raise
+
+    def _pause_s(self, state: RetryCallState) -> float:
+        assert state.outcome is not None
+        error = state.outcome.exception()
+        if isinstance(error, TransientError) and error.retry_after_s is not None:
+            return error.retry_after_s
+        return min(self.options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
+
+    def _note_failure(self, state: RetryCallState) -> None:
+        assert state.outcome is not None
+        self._failures += 1
+        self.last_error = str(state.outcome.exception())
+        _log.warning("broker is away", action="publish", failures=self._failures, error=self.last_error)
+
+    def compare(self) -> None:
+        """Compare the broker with the model; raises TransientError, naming every difference."""
+        differences = self._transport.differences(self._topology)
+        if differences:
+            raise TransientError(
+                "the broker differs from the model and publishing has stopped: "
+                + "; ".join(differences)
+                + "; run `gateway topology apply` with the operator's account",
+                retry_after_s=COMPARE_S,
+            )
+
+    def _session(self, stop: Event) -> None:
+        """One connection's life."""
+        self.compare()
+        channel = self._transport.publisher()
+        try:
+            _Session(self._open_ledger(), channel, self).pump(stop)
+        finally:
+            channel.close()
+
+    def note_progress(self) -> None:
+        """The broker has confirmed something, so it is there."""
+        self._failures, self.last_error = 0, None
+
+
+class _Session:
+    """Go-back-N over one channel."""
+
+    def __init__(self, ledger: SourceLedger, channel: PublishChannel, relay: Relay) -> None:
+        self._outbox = ledger.outbox
+        self._wrapper = Wrapper(ledger.stream)
+        self._stream = ledger.stream
+        self._channel = channel
+        self._relay = relay
+        progress = self._outbox.progress()
+        self._sent, self._confirmed = progress.sent, progress.confirmed
+        self._cursor = self._confirmed
+        self._resent_to = self._sent
+        self._tried = self._outbox.packages(after=self._confirmed)
+        self._published = 0
+        self._unconfirmed: deque[_Sent] = deque()
+        self._checkpoint_at = 0.0
+        self._compared_at = self._moved_at = time.monotonic()
+
+    def pump(self, stop: Event) -> None:
+        """Publish what waits, collect confirms, repeat; on `stop` wait a moment for what is under way."""
+        wake, idle_s = self._relay.wake, self._relay.options.idle_s
+        while not stop.is_set():
+            wake.clear()
+            has_sent = self._send()
+            self._collect(timeout_s=0.0 if has_sent else 0.02)
+            self._keep_alive()
+            if not has_sent and not self._unconfirmed:
+                wake.wait(idle_s)
+        deadline = time.monotonic() + _LAST_CONFIRMS_S
+        while self._unconfirmed and time.monotonic() < deadline:
+            self._collect(timeout_s=0.1)
+
+    def _send(self) -> bool:
+        """Publish the next entries and their checkpoint; False when nothing waits or the window is full."""
+        if self._unconfirmed and self._published - self._unconfirmed[0].messages >= WINDOW:
+            return False
+        batch = self._outbox.entries(after=self._cursor, limit=CHECKPOINT_EVERY)
+        groups = self._groups(batch)
+        if not groups:
+            return False
+        last = groups[-1][-1]
+        if last.seq > self._sent:
+            fresh = [(g[0].seq, len(g)) for g in groups if len(g) > 1 and g[0].seq > self._sent]
+            self._outbox.mark_sent(last.seq, packages=fresh)
+            self._sent = last.seq
+        messages = [self._message(group) for group in groups]
+        messages.append(self._checkpoint(last.seq, last.head))
+        self._cursor = last.seq
+        for group in groups:
+            self._note(group[-1].seq, sum(entry.type == "record" for entry in group))
+        self._note(last.seq, 0)
+        self._channel.publish(messages)
+        return True
+
+    def _groups(self, batch: Sequence[Entry]) -> list[Sequence[Entry]]:
+        """Entries as they travel: what was tried goes as it was tried, the rest by the options."""
+        options = self._relay.options
+        split = next((i for i, entry in enumerate(batch) if entry.seq > self._resent_to), len(batch))
+        groups = regroup(batch[:split], self._tried)
+        fresh = batch[split:]
+        if options.package_of > 1 and len(fresh) >= options.package_from:
+            return groups + pack(fresh, options.package_of)
+        return groups + [(entry,) for entry in fresh]
+
+    def _message(self, group: Sequence[Entry]) -> Message:
+        message = self._wrapper.wrap(group[0]) if len(group) == 1 else self._wrapper.wrap_package(group)
+        return mark_resent(message) if group[0].seq <= self._resent_to else message
+
+    def _checkpoint(self, seq: int, head: bytes) -> Message:
+        self._checkpoint_at = time.monotonic()
+        note = checkpoint(self._stream.name, self._stream.epoch, seq, head, self._relay.signer)
+        return self._wrapper.wrap_checkpoint(note)
+
+    def _note(self, seq: int, records: int) -> None:
+        self._published += 1
+        self._unconfirmed.append(_Sent(self._published, seq, records))
+
+    def _collect(self, *, timeout_s: float) -> None:
+        """Count what the broker has confirmed, in the ledger too."""
+        if not self._unconfirmed:
+            return
+        try:
+            count = self._channel.confirmed(timeout_s=timeout_s)
+        except FatalError as error:  # a return: a fault of the topology, so the stream stops until it is mended
+            raise TransientError(str(error), retry_after_s=COMPARE_S) from error
+        seq, records = self._confirmed, 0
+        while self._unconfirmed and self._unconfirmed[0].messages <= count:
+            sent = self._unconfirmed.popleft()
+            seq, records = sent.seq, records + sent.records
+            self._moved_at = time.monotonic()
+        if seq > self._confirmed:
+            self._outbox.mark_confirmed(seq, records=records, at=clock.to_text(clock.now()))
+            self._confirmed = seq
+            self._relay.note_progress()
+        if self._unconfirmed and time.monotonic() - self._moved_at > self._relay.options.patience_s:
+            raise TransientError(
+                f"no confirm for {self._relay.options.patience_s:.0f} s; everything after seq "
+                f"{self._confirmed} of {self._stream.name} is unknown and is sent again"
+            )
+
+    def _keep_alive(self) -> None:
+        """Repeat the checkpoint of an idle stream; compare the topology."""
+        now = time.monotonic()
+        if now - self._compared_at >= COMPARE_S:
+            self._relay.compare()
+            self._compared_at = now
+        if self._cursor and now - self._checkpoint_at >= HEARTBEAT_S:
+            self._note(self._cursor, 0)
+            self._channel.publish([self._checkpoint(self._cursor, self._outbox.head(self._cursor))])

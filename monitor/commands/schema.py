@@ -1,0 +1,23 @@
+"""`gateway schema`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xsd.dictionary import render
+
+from monitor.terminal import exit_codes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from monitor.terminal import Terminal
+
+
+def run_docs(terminal: Terminal, out: Path) -> None:
+    """Write the data dictionary, one page of HTML."""
+    with exit_codes(terminal):
+        page = render()
+        out.write_text(page, encoding="utf-8")
+        terminal.say(zh=f"已写入 {out}", en=f"Written: {out}")
+        terminal.result({"file": str(out), "characters": len(page)})

@@ -1,0 +1,95 @@
+"""kill -9 at random moments, against real RabbitMQ: nothing lost, nothing handled twice, order kept."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import core
+from tests.faults.deployment import Deployment, kill, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Vhost
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+
+KILLS = int(os.environ.get("KILLS", "30"))
+
+
+def check(deployment: Deployment) -> None:
+    """What the core handled against what the platform holds, key by key."""
+    handled = core.rows(deployment.folder)
+    expected = Counter(deployment.keys())
+    found = Counter(key for key, _, _ in handled)
+    assert found - expected == Counter(), "handled twice, or never there"
+    assert expected - found == Counter(), "lost"
+    assert [seq for _, _, seq in handled] == sorted(seq for _, _, seq in handled), "out of order"
+
+
+def settle(deployment: Deployment, total: int) -> None:
+    """Drain, let the core catch up, and look at the equation."""
+    result = deployment.run("run", "--drain")
+    equation = result["sources"]["chancheng"]
+    assert equation["balanced"]
+    assert (equation["read"], equation["published"], equation["pending"]) == (total, total, 0)
+    wait_until(lambda: len(core.rows(deployment.folder)) >= total, timeout_s=60, what="the core did not catch up")
+
+
+@pytest.mark.parametrize("packages", ["auto", "never"])
+def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, vhost: Vhost, packages: str) -> None:
+    deployment = Deployment.make(tmp_path, vhost.url, packages=packages)
+    dice = random.Random(20100301)
+    stop = threading.Event()
+    consumer = threading.Thread(target=core.consume, args=[tmp_path, vhost.url, stop])
+    consumer.start()
+    in_flight = 0
+    total = 0
+    try:
+        for turn in range(KILLS // 2):
+            process = deployment.start()
+            for part in range(4):
+                deployment.feed(60, first_case=1000 * (4 * turn + part))
+                total += 60
+                time.sleep(dice.uniform(0.05, 0.5))
+            before = len(core.rows(tmp_path))
+            assert kill(process), (tmp_path / "gateway.log").read_text()[-2000:]
+            in_flight += before < total
+        settle(deployment, total)
+    finally:
+        stop.set()
+        consumer.join()
+    check(deployment)
+    assert in_flight >= KILLS // 4, "the kills came too late to hit anything"
+
+
+def test_a_consumer_that_is_killed_handles_everything_once(tmp_path: Path, vhost: Vhost) -> None:
+    deployment = Deployment.make(tmp_path, vhost.url)
+    total = 6000
+    deployment.feed(total, first_case=0)
+    deployment.run("run", "--drain")
+    dice = random.Random(20100302)
+    command = [sys.executable, "-m", "tests.faults.core", str(tmp_path), vhost.url, "0.0005"]
+    in_flight = 0
+    for _ in range(KILLS):
+        process = subprocess.Popen(command)
+        time.sleep(dice.uniform(0.7, 1.4))
+        before = len(core.rows(tmp_path))
+        assert kill(process)
+        in_flight += 0 < before < total
+    process = subprocess.Popen([*command[:-1], "0"])
+    try:
+        wait_until(lambda: len(core.rows(tmp_path)) >= total, timeout_s=60, what="the core did not catch up")
+    finally:
+        kill(process)
+    check(deployment)
+    assert in_flight >= KILLS // 4, "the kills came too late to hit anything"

@@ -1,0 +1,1 @@
+"""Test vectors and the scripts that made them."""
