@@ -84,14 +84,16 @@ class RowPlan:
         self._numbered = lru_cache(maxsize=8192)(self._number)
         self._division = division
 
-    def key(self, row: Sequence[Any]) -> str:
-        """Business key of a row."""
+    def row_key(self, row: Sequence[Any]) -> str:
+        """Row key of a row: the business key, and the version where the source has one."""
         part = row[self._part_at] if self._part_at is not None else None
-        return self.key_of(row[self.key_at[0]], part)
+        version = row[self._version_at] if self._version_at is not None else None
+        return self.row_key_of(row[self.key_at[0]], part, version)
 
-    def key_of(self, number: Any, part: Any) -> str:
-        """Business key from the raw values of the first key column and of the part."""
-        return self._keyed(self._numbered(number)[1], part)
+    def row_key_of(self, number: Any, part: Any, version: Any) -> str:
+        """Row key from the raw values of the first key column, the part and the version."""
+        key = self._keyed(self._numbered(number)[1], part)
+        return key if self._version_at is None else f"{key}:{version_of(version)}"
 
     def _number(self, number: Any) -> tuple[str, str]:
         """ApplicationNo and the key without its part, from the raw value of the first key column."""

@@ -12,8 +12,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon, needs_octets
 from adapters.database.error_map import mapped
+from adapters.database.look import Look
 from adapters.database.parents import Table
-from adapters.database.passes import Look, Output, Snapshot, Work, first_reading
+from adapters.database.passes import Output, Snapshot, Work, first_reading
 from adapters.database.position import Position
 from adapters.database.reading import Reader
 from adapters.database.rows import RowPlan
@@ -52,6 +53,7 @@ class DatabaseSource(SourceAdapter):
     """
 
     def __init__(self, platform: Platform, *, division: str, options: DatabaseOptions) -> None:
+        self.is_explicit = platform.is_explicit
         self._platform = platform
         self._division = division
         self._options = options

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
 from adapters.simulators import cgs
 from adapters.simulators.cgs import Quirks
@@ -14,6 +13,8 @@ from tests.adapters.sites import START, Opened, insert, site_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import sqlalchemy as sa
 
 _ROW = {"SJBBH": 1, "YXTYWLSH": "x", "XZQHDM": "440604", "GXSJ": START}
 
@@ -52,7 +53,7 @@ def test_numbers_in_chinese_are_found_by_key_at_such_a_site(
     cgs.create(engine, bytes_as="gb18030")
     with Opened(mariadb_latin1, bytes_as="gb18030") as opened:
         insert(engine, "SL", **{**_ROW, "YWLSH": "禅字１号".encode("gb18030")})
-        insert(engine, "BJ", **{"YWLSH": "禅字１号".encode("gb18030"), "SJBBH": 1, "GXSJ": START})
+        insert(engine, "BJ", YWLSH="禅字１号".encode("gb18030"), SJBBH=1, GXSJ=START)
         drain(source(mariadb_latin1, bytes_as="gb18030"), opened.ledger)
         assert [record.key for record in opened.ledger.read] == [
             "440604:SL:440604-禅字１号",

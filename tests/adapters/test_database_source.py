@@ -131,7 +131,7 @@ def test_a_sweep_finds_what_was_deleted_and_what_changed_long_ago(
         assert delete(engine, "SPCL", **key_of(step)) == 1
     execute(engine, "SPCL", {"SPYJ": "事后更改", "GXSJ": START - timedelta(days=300)}, **key_of(steps[9]))
     drain(source(site), ledger)
-    assert sorted(ledger.vanished) == sorted(record.key for record in steps[:3])
+    assert sorted(ledger.vanished) == sorted(record.row_key for record in steps[:3])
     assert [record.key for record in ledger.read[600:]] == [steps[9].key]
     drain(source(site), ledger)
     assert len(ledger.vanished) == 3
@@ -149,7 +149,7 @@ def test_a_vanished_row_that_comes_back_is_handed_on(site: str, engines: Callabl
     names = [column.key for column in cgs.tables(engine.dialect.name)["BJ"].columns]
     insert(engine, "BJ", **dict(zip(names, stored, strict=True)))
     drain(source(site), ledger)
-    assert ledger.vanished == [end.key]
+    assert ledger.vanished == [end.row_key]
     assert [record.key for record in ledger.read[300:]] == [end.key]
 
 
