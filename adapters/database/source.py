@@ -176,12 +176,17 @@ class DatabaseSource(SourceAdapter):
         """One pass in a snapshot of its own, which is let go before the last batch is handed on."""
         with self._snapshot() as snapshot, closing(self._pass_of(scope, snapshot)) as outputs:
             self._source_at = snapshot.source_at
+            unassigned = 0
             for output in outputs:
+                unassigned += output.unassigned
                 if output.end:
                     break
-                yield output
+                # A batch without records means that nothing is new, so what belongs to nobody is told with the next.
+                if output.records:
+                    yield output._replace(unassigned=unassigned)
+                    unassigned = 0
         self._plan_next(scope, is_complete=output.end == "complete")
-        yield output
+        yield output._replace(unassigned=unassigned)
 
     def _pass_of(self, scope: str, snapshot: Snapshot) -> Generator[Output, None, None]:
         if self._position.time is None:
