@@ -210,10 +210,11 @@ class TableStatements:
         return statement.where(sa.or_(*equal))
 
     def present(self, numbers: Sequence[str], *, as_octets: bool) -> Select[Any]:
-        """First key column and part of the rows whose number is one of `numbers`, blanks aside."""
+        """Number, part and version of the rows whose number is one of `numbers`, blanks aside."""
         declaration = self.declaration
-        names = (declaration.key[0], declaration.part) if declaration.part else declaration.key[:1]
-        columns = self._read(names, as_octets=as_octets) + ([] if declaration.part else [sa.null()])
+        columns: list[ColumnElement[Any]] = []
+        for name in (declaration.key[0], declaration.part, declaration.version):
+            columns += self._read([name], as_octets=as_octets) if name else [sa.null()]
         trimmed = sa.func.trim(self._key[0])
         statement = sa.select(*columns).select_from(self._table)
         return statement.where(trimmed.in_(_list([self._value(number) for number in numbers])))
