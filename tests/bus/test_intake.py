@@ -174,11 +174,11 @@ def test_a_bug_of_our_own_holds_back_one_record_and_not_the_page(source: Source)
 
 
 def test_a_child_waits_for_its_parent_and_does_not_park_its_case(source: Source) -> None:
-    child = row("1", kind="BJ", park="no-parent")
+    child = row("1", kind="BJ", text="bad without its parent", park="no-parent")
     assert source.take(child) == []
     assert source.take(child) == []
     assert [r.key for r in source.parts.index.parked("no-parent")] == ["440604:BJ:1"]
-    assert source.parts.index.parked("no-parent")[0].content == {"TEXT": "a"}
+    assert source.parts.index.parked("no-parent")[0].content == {"TEXT": "bad without its parent"}
     assert keys(source.take(row("1"), row("1", kind="BJ"))) == ["r1 SL SL:1:1", "r2 BJ BJ:1:1"]
     assert (source.equation.read, source.equation.parked, source.equation.pending) == (2, 0, 2)
     assert source.parts.index.parked("no-parent") == []
