@@ -144,8 +144,7 @@ def _head(context: Context, *, hidden: frozenset[str]) -> Run:
 
 def _composed(head: Run, runs: tuple[Run, ...], *, is_native: bool) -> tuple[Run, Recall]:
     first, rest = runs[0], runs[1:]
-    known: dict[str, Outcome] = {}
-    known_integers: dict[int, Outcome] = {}
+    known: dict[str | int, Outcome] = {}  # no bool, float or Decimal: they equal an integer and are other values
 
     def chain(value: Any) -> Outcome:
         outcome = first(value) if is_native and value.__class__ in NATIVE else follow(head(value), first)
@@ -155,16 +154,15 @@ def _composed(head: Run, runs: tuple[Run, ...], *, is_native: bool) -> tuple[Run
 
     def remembered(value: Any) -> Outcome:
         kind = value.__class__
-        if kind is datetime and not rest:
-            return first(value) if is_native else chain(value)
-        memory: dict[Any, Outcome] = known_integers if kind is int else known
+        if kind is datetime and is_native and not rest:
+            return first(value)
         if kind is not int and (kind is not str or len(value) > _REMEMBERED_CHARACTERS):
             return chain(value)
-        outcome = memory.get(value)
+        outcome = known.get(value)
         if outcome is None:
-            if len(memory) >= _REMEMBERED:
-                memory.clear()
-            outcome = memory[value] = chain(value)
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            outcome = known[value] = chain(value)
         return outcome
 
     return remembered, known.get

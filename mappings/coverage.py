@@ -10,7 +10,7 @@ from mappings.explain import explain_record
 from mappings.golden import read_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mappings.compiler import Compiled
     from mappings.explain import TargetTrace
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 CoverageKind = Literal["target", "function", "branch", "default", "row"]
 
-_ZH: Final = {"target": "元素", "function": "函数", "branch": "条件", "default": "缺省值", "row": "代码表行"}
+_ZH: Final[Mapping[CoverageKind, str]] = {
+    "target": "元素",
+    "function": "函数",
+    "branch": "条件",
+    "default": "缺省值",
+    "row": "代码表行",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,8 @@ class CoverageReport:
         lines = [f"{i.at}: {_ZH[i.kind] if is_zh else i.kind} {i.name}: {said}" for i in self.uncovered()]
         totals = Counter(item.kind for item in self.items)
         missed = Counter(item.kind for item in self.uncovered())
-        for kind, total in totals.items():
-            lines.append(f"{_ZH[kind] if is_zh else kind}: {total - missed[kind]}/{total}")
+        counts = [(kind, label if is_zh else kind) for kind, label in _ZH.items() if totals[kind]]
+        lines += [f"{label}: {totals[kind] - missed[kind]}/{totals[kind]}" for kind, label in counts]
         return "\n".join(lines)
 
 

@@ -98,7 +98,7 @@ class TargetTrace:
         if self.branch is not None:
             lines.append(f"    {words['when']}: {self.branch.condition}    {self.branch.at}")
         source = words["value"] if self.source == "value" else self.source
-        lines.append(f"    {source or '-'}: {self.raw}".rstrip(": "))
+        lines.append(f"    {source}: {self.raw}" if source else "    -")
         for step in self.functions:
             cited = f"    {words['row']} {step.row.at} {step.row.note}".rstrip() if step.row is not None else ""
             lines.append(f"    {step.call}: {step.text or words['absent']}{cited}")
@@ -151,7 +151,7 @@ def _target(compiled: Compiled, record: Record, *, columns: Mapping[str, str], t
         at=chain.recipe.at if chain is not None else target.at,
         branch=branch,
         source=source,
-        raw="" if raw is None else shown(plain(raw) or raw),
+        raw=_seen(raw),
         functions=steps,
         is_default=not made and bool(text),
         text=text,
@@ -186,4 +186,11 @@ def _run(chain: Chain, record: Record, columns: Mapping[str, str]) -> _Ran:
 def _text(outcome: Any) -> str:
     if isinstance(outcome, str):
         return outcome
-    return outcome.text if isinstance(outcome, Flawed) else shown(plain(outcome))
+    return outcome.text if isinstance(outcome, Flawed) else _seen(outcome)
+
+
+def _seen(value: Any) -> str:
+    """A raw value as it was, blanks included; a date or number as its text."""
+    if value is None:
+        return ""
+    return shown(value if isinstance(value, str) else plain(value) or value)

@@ -56,10 +56,6 @@ class Function:
     parameters: tuple[Parameter, ...] = ()
     takes_native: bool = False
 
-    def parameter(self, name: str) -> Parameter | None:
-        """The parameter called `name`, or None."""
-        return next((parameter for parameter in self.parameters if parameter.name == name), None)
-
 
 _TEXT: Final[frozenset[ValueType]] = frozenset({"text"})
 _TEXT_OR_CODE: Final[frozenset[ValueType]] = frozenset({"text", "code"})

@@ -117,7 +117,7 @@ class _Parser:
             return Target(pair.name, recipe, (), None, at, at)
         keys = self._read.mapping(pair.value, pair.name, allowed=_TARGET)
         has_source = any(name in keys for name in _SOURCES)
-        if not has_source and "when" not in keys and "default" not in keys:
+        if not has_source and not {"when", "default", "do"} & set(keys):
             self._no_source(pair)
         recipe_or_none = self._recipe(pair, keys) if has_source or "do" in keys else None
         branches = self._read.items(keys["when"].value) if "when" in keys else []

@@ -81,8 +81,10 @@ def build_datetime(arguments: Mapping[str, object], context: Context) -> Run:
             moment = datetime.combine(moment, time())
         if not isinstance(moment, datetime):
             return context.reject("MAP_DATE", value, zh=_EXPECTED_ZH, en=_EXPECTED_EN)
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(LOCAL).replace(tzinfo=None)
+        try:
+            moment = moment if moment.tzinfo is None else moment.astimezone(LOCAL).replace(tzinfo=None)
+        except OverflowError:  # after the year 9999 here
+            return context.reject("MAP_DATE", value, zh=_EXPECTED_ZH, en=_EXPECTED_EN)
         return "" if moment.year == 1900 and moment.date() == _NULL_DATE else f"{moment.isoformat()}+08:00"
 
     return run

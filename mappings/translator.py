@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 _SHAPES: Final = 1024
 _TEMPLATES: Final = 1024
 
-#: Bytes that XML text cannot hold as they are: markup, carriage return (a parser makes a line feed of it), controls.
+#: Bytes that XML text cannot hold as they are: markup, carriage return (a parser makes a line feed of it), controls;
+#: and how many of them an element has in its two tags.
 _SPECIAL: Final = bytes(code for code in range(0x20) if code not in (0x09, 0x0A)) + b"&<>"
+_SPECIAL_IN_TAGS: Final = 4
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ILLEGAL: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -67,11 +69,8 @@ class MappingTranslator:
 
     def translate(self, records: Sequence[Record]) -> list[Translation]:
         """One translation a record, in order; `record.faults` come first in its faults. Never raises for content."""
-        kinds = self._kinds
-        return [
-            kinds[record.kind].translate(record) if record.kind in kinds else self._unmapped(record)
-            for record in records
-        ]
+        translate_of = {kind: compiled.translate for kind, compiled in self._kinds.items()}
+        return [translate_of.get(record.kind, self._unmapped)(record) for record in records]
 
     def _unmapped(self, record: Record) -> Translation:
         zh = f"平台 {self.platform.name} 没有记录种类 {record.kind} 的映射"
@@ -116,10 +115,11 @@ class _Kind:
         """One record; see `MappingTranslator.translate`.
 
         The one clever function of this package; `python -m tests.mappings.bench_translate` is the benchmark that
-        justifies it. Values are taken in one call, and nothing is asked value by value afterwards: joining all texts
-        fails if one of them is a `Flawed` (it is no text), encoding fails if one holds an undecoded byte, and one
-        pass over the joined bytes finds markup and control characters. A regular expression on each value would cost
-        a third of the budget. Whatever is unusual goes through `_unusual`, which looks at every value.
+        justifies it. Values are taken in one call, and nothing is asked value by value afterwards: joining fails if
+        one of them is a `Flawed` (it is no text), encoding fails if one holds an undecoded byte, and deleting every
+        special byte must shorten the payload by exactly what its tags have of them, or a value holds markup or a
+        control character. A regular expression on each value would cost a third of the budget. Whatever is unusual
+        goes through `_unusual`, which looks at every value.
         """
         content = record.content
         shape = self._shapes.get(tuple(content)) or self._learn(content)
@@ -140,18 +140,18 @@ class _Kind:
                 if not text:
                     continue
             found[name] = text
-        texts = found.values()
-        try:
-            joined = "".join(texts)
-            octets = joined.encode()
-        except (TypeError, UnicodeEncodeError):
-            return self._unusual(record, found)
-        if len(octets.translate(None, _SPECIAL)) != len(octets) or "\uffff" in joined or "\ufffe" in joined:
-            return self._unusual(record, found)
         names = tuple(found)
         parts = (self._templates.get(names) or self._template(names)).copy()
-        parts[1::2] = texts
-        return Translation(self._kind, "".join(parts).encode(), found, record.faults)
+        parts[1::2] = found.values()
+        try:
+            written = "".join(parts)
+            payload = written.encode()
+        except (TypeError, UnicodeEncodeError):
+            return self._unusual(record, found)
+        tags = _SPECIAL_IN_TAGS * (len(names) + 1)
+        if len(payload) - len(payload.translate(None, _SPECIAL)) != tags or "\uffff" in written or "\ufffe" in written:
+            return self._unusual(record, found)
+        return Translation(self._kind, payload, found, record.faults)
 
     def _learn(self, content: Mapping[str, Any]) -> _Shape:
         if len(self._shapes) >= _SHAPES:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from bus.trust import Signer, load_trust
 
 from adapters import registry
 from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
@@ -17,6 +16,7 @@ from bus.ledger.ledger import Ledger
 from bus.relay import Relay, RelayOptions
 from bus.topology import Topology, supervision
 from bus.transport import connect
+from bus.trust import Signer, load_trust
 from mappings.translator import MappingTranslator
 from xsd.notice import NoticeWriter
 from xsd.validator import Validator
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from bus.trust import Trust
-
     from bus.ledger.ledger import SourceLedger
     from bus.ledger.values import Progress
     from bus.ports import SourceAdapter, Transport
+    from bus.trust import Trust
     from monitor.settings import Settings, SourceSettings
 
 _log = structlog.get_logger(__name__)

@@ -31,6 +31,8 @@ from urllib.parse import quote
 import psycopg
 import pymysql
 
+from tests.certificates import self_signed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -190,7 +192,8 @@ class RabbitMQ(Service):
     3.10.8 (the name table of its Raft library is flushed late): call `settle()` between declaring and `kill()`.
 
     Attributes:
-        port, management_port: AMQP and HTTP, on 127.0.0.1.
+        port, tls_port, management_port: AMQP, AMQP over TLS and HTTP, on 127.0.0.1.
+        certificate: PEM file with the server's own certificate, which clients may trust.
     """
 
     name = "rabbitmq"
@@ -199,7 +202,7 @@ class RabbitMQ(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port, self.management_port, self._epmd_port, self._dist_port = free_ports(4)
+        self.port, self.tls_port, self.management_port, self._epmd_port, self._dist_port = free_ports(5)
         self.node = f"rabbit{self.port}@localhost"
         self._vhosts = (f"v{number}" for number in itertools.count(1))
         self._sbin = next(_RABBITMQ_SBIN.glob("rabbitmq_server-*/sbin"))
@@ -207,8 +210,11 @@ class RabbitMQ(Service):
         cookie.write_text(f"COOKIE{self.port}")
         cookie.chmod(0o400)
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        self.certificate = self_signed(self.folder / "server.pem")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
+            f"listeners.ssl.default = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {self.certificate}\nssl_options.keyfile = {self.certificate}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.management_port}\n"
             "log.file = false\nlog.console = true\nlog.console.level = warning\n"
         )
