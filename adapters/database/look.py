@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.database.assembly import NO_PARENT, Found, no_parent, unreadable
 from adapters.database.dialects import row_age
-from adapters.database.passes import CANDIDATES, Candidate, Output, is_candidate, noted
+from adapters.database.passes import CANDIDATES, Candidate, Chain, Output, is_candidate, noted
 from adapters.database.position import earlier, time_text
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Look:
         self._candidates: list[Candidate] = []
         self._top = min(position.time or "", self._now)
         self.is_complete = True
+        chain = work.chain
+        self._chain = chain if chain is not None and chain.scope == scope else None
+        self._after = self._chain.after if self._chain else ("", -1, "")
+        work.chain = None
         self.counts: dict[str, int] = {}
         self.bitmap = bytearray()
 
@@ -55,6 +59,10 @@ class Look:
         for rank, table in self._work.tables.items():
             self._scan(rank, table)
         self._work.thin_s = time.monotonic() - started
+        changes = self._chain.changes if self._chain else self._changes()
+        if not self.is_complete:
+            self._keep_earliest()
+            self._work.chain = Chain(self._scope, _capture_order(self._candidates[-1]), changes)
         now = datetime.now(UTC)
         yield from self._parked(now)
         self._candidates += self._work.orphans.values()
@@ -66,7 +74,7 @@ class Look:
             self._position = noted(self._position, records, now)
             yield Output(records, self._position, unassigned)
         if self.is_complete:
-            yield Output((), self._moved(), end="complete")
+            yield Output((), self._position._replace(**changes), end="complete")
         else:
             yield Output((), self._position, end="incomplete")
 
@@ -98,7 +106,7 @@ class Look:
                 if self._top < changed_at <= self._now:
                     self._top = changed_at
                 is_new = age is not None and self._is_certainly_new(row[-1])
-                if is_new or is_candidate(known, changed_at):
+                if (is_new or is_candidate(known, changed_at)) and (changed_at, rank, row_key) > self._after:
                     self._keep(Candidate(changed_at, rank, row_key, tuple(row[i] for i in places)))
         self.counts[plan.declaration.kind] = count
 
@@ -109,9 +117,12 @@ class Look:
     def _keep(self, candidate: Candidate) -> None:
         self._candidates.append(candidate)
         if len(self._candidates) >= 2 * CANDIDATES:
-            self._candidates.sort(key=_capture_order)
-            del self._candidates[CANDIDATES:]
+            self._keep_earliest()
             self.is_complete = False
+
+    def _keep_earliest(self) -> None:
+        self._candidates.sort(key=_capture_order)
+        del self._candidates[CANDIDATES:]
 
     def _age(self, xmin: ColumnElement[Any] | None) -> ColumnElement[Any] | None:
         if self._snapshot.horizon is None or xmin is None or self._position.horizon is None:
@@ -197,17 +208,16 @@ class Look:
             cells[place] = part
         return Found(candidate.rank, tuple(cells), candidate.time, fault=unreadable(candidate.raw))
 
-    def _moved(self) -> Position:
-        """The position after a complete pass."""
-        position = self._position
+    def _changes(self) -> dict[str, Any]:
+        """What a complete pass changes in the position."""
         if self._scope == "sweep":
-            return position
+            return {}
         if self._snapshot.horizon is not None:
-            return position._replace(horizon=self._snapshot.horizon)
+            return {"horizon": self._snapshot.horizon}
         changes: dict[str, Any] = {"time": self._top, "late_s": self._late_s()}
         if self._scope == "window":
             changes["window_at"] = self._now
-        return position._replace(**changes)
+        return changes
 
 
 def _capture_order(candidate: Candidate) -> tuple[str, int, str]:

@@ -75,6 +75,23 @@ class Candidate(NamedTuple):
     raw: tuple[Any, ...]
 
 
+class Chain(NamedTuple):
+    """A look that found more than it may keep is made again, in a later snapshot, for what follows `after`.
+
+    What it ends with speaks of its first snapshot: a row that came into being meanwhile and sorts before `after` is
+    left to the look that follows.
+
+    Attributes:
+        scope: poll, window or sweep.
+        after: the last candidate that was handed on.
+        changes: what changes in the position when everything has been.
+    """
+
+    scope: str
+    after: tuple[str, int, str]
+    changes: dict[str, Any]
+
+
 class Work:
     """What all passes of one source share.
 
@@ -85,6 +102,7 @@ class Work:
         keys: what the ledger knows.
         limit: records a batch may hold, set before each step.
         orphans: rows of a shared database whose parent, and so whose district, is not known yet.
+        chain: a look that is not complete, or None.
         thin_s: time that the thin queries of the last pass took.
     """
 
@@ -106,6 +124,7 @@ class Work:
         self.options = options
         self.limit = 1
         self.orphans: dict[tuple[int, tuple[Any, ...]], Candidate] = {}
+        self.chain: Chain | None = None
         self.thin_s = 0.0
 
     def assemble(self, snapshot: Snapshot, found: Sequence[Found]) -> tuple[tuple[Record, ...], int]:
@@ -163,7 +182,7 @@ def _order(entry: tuple[str, int, Found]) -> tuple[str, int]:
 
 def _ranked(work: Work, snapshot: Snapshot, rank: int, mark: Mark | None) -> Iterator[tuple[str, int, Found]]:
     statements, plan = work.tables[rank]
-    for page in snapshot.reader.table(statements, plan, base=None, after=mark):
+    for page in snapshot.reader.table(statements, plan, after=mark):
         for place, row in enumerate(page.rows):
             changed_at = plan.changed_at(row)
             yield changed_at, rank, Found(rank, row, changed_at, page.damage.get(place))

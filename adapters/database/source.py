@@ -105,7 +105,7 @@ class DatabaseSource(SourceAdapter):
             tables = self._tables(Catalogue(connection, self._dialect, self._options.db_schema))
             for table in tables.values():
                 # An account without the right to read is found now, not at the first pass.
-                connection.execute(table.statements.full(None, None, limit=0, as_octets=False)).close()
+                connection.execute(table.statements.full(None, limit=0, as_octets=False)).close()
         self._work = Work(self._platform, tables, keys, division=self._division, options=self._options)
 
     def _tables(self, catalogue: Catalogue) -> dict[int, Table]:
@@ -158,7 +158,7 @@ class DatabaseSource(SourceAdapter):
                 raise EndOfSource
             return self._left[0]
         if self._position.time is None:
-            return "poll"
+            return "first"
         if self._is_sweep_due():
             return "sweep"
         scopes = ("poll",) if self._has_horizon else ("window", "poll")

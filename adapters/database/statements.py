@@ -161,13 +161,9 @@ class TableStatements:
         """Rows whose change time is `text` or later."""
         return self._time >= self.bind_time(text)
 
-    def full(
-        self, base: ColumnElement[bool] | None, after: Mark | None, *, limit: int | None, as_octets: bool
-    ) -> Select[Any]:
-        """Rows with a change time that satisfy `base` and follow `after`, in the order of change time and key."""
+    def full(self, after: Mark | None, *, limit: int | None, as_octets: bool) -> Select[Any]:
+        """Rows with a change time that follow `after`, in the order of change time and key."""
         statement = self._select(self._read(self._names, as_octets=as_octets)).where(self._time.is_not(None))
-        if base is not None:
-            statement = statement.where(base)
         if after is not None:
             statement = statement.where(self._follows(after))
         return statement.order_by(self._time, *self._key).limit(limit)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -29,6 +30,8 @@ _NUMBERS: Final = 500
 _SHARE: Final = 0.01
 _AT_LEAST: Final = 10
 _AT_MOST: Final = 1_000
+#: More than so many of one table are not even asked for once more.
+_UNCONFIRMED: Final = 20_000
 
 
 def last_ordinal(keys: KeyIndex) -> int:
@@ -73,37 +76,41 @@ def sweep(
             yield output
     if not look.is_complete:
         return
-    missing = _missing(work, look.bitmap, last)
-    if work.is_explicit:
-        missing = {rank: _unreplaced(work, look.bitmap, last, keys) for rank, keys in missing.items()}
+    missing = _missing(work, snapshot, look.bitmap, last)
     if missing:
         with fresh() as now:
             missing = {rank: _confirmed(work, now, rank, keys) for rank, keys in missing.items()}
-    vanished: list[str] = []
-    for rank, unconfirmed in missing.items():
+    for rank, keys in missing.items():
         kind = work.tables[rank].plan.declaration.kind
-        keys = _unpurged(work, snapshot, unconfirmed)
-        vanished += keys
-        base = position.rows.get(kind, look.counts[kind] + len(keys))
-        _guard(kind, len(keys), base, work.options.vanished_max)
+        _guard(kind, len(keys), position.rows.get(kind, look.counts[kind] + len(keys)), work.options.vanished_max)
     position = position._replace(swept_at=begun.isoformat(), rows=look.counts)
-    yield Output((), position, vanished=tuple(vanished), end="complete")
+    yield Output((), position, vanished=tuple(chain.from_iterable(missing.values())), end="complete")
 
 
-def _missing(work: Work, bitmap: bytearray, last: int) -> dict[int, list[str]]:
-    """Rank of the table → row keys that the ledger had before the sweep and the sweep did not meet."""
+def _missing(work: Work, snapshot: Snapshot, bitmap: bytearray, last: int) -> dict[int, list[str]]:
+    """Rank of the table → row keys that the ledger had before the sweep, the sweep did not meet, and nothing explains.
+
+    Raises:
+        FatalError: more of one table than could be reported after any confirmation.
+    """
     ranks = {table.plan.declaration.kind: rank for rank, table in work.tables.items()}
+    most = max(_UNCONFIRMED, work.options.vanished_max or 0)
     missing: dict[int, list[str]] = {}
     after = 0
     while entries := work.keys.ordinals(after=after, limit=_PAGE):
-        for ordinal, key in entries:
-            if ordinal > last:
-                return missing
-            if not _is_set(bitmap, ordinal):
-                owner, kind, *_ = key.split(":", 2)
-                if owner == work.division and kind in ranks:
-                    missing.setdefault(ranks[kind], []).append(key)
         after = entries[-1][0]
+        unmet = [key for ordinal, key in entries if ordinal <= last and not _is_set(bitmap, ordinal)]
+        unmet = _unpurged(work, snapshot, unmet)
+        if work.is_explicit:
+            unmet = _unreplaced(work, bitmap, last, unmet)
+        for key in unmet:
+            owner, kind, _ = key.split(":", 2)
+            if owner == work.division and kind in ranks:
+                missing.setdefault(ranks[kind], []).append(key)
+        for rank, keys in missing.items():
+            if len(keys) > most:
+                kind = work.tables[rank].plan.declaration.kind
+                _guard(kind, len(keys), len(keys), work.options.vanished_max)
     return missing
 
 
@@ -159,18 +166,14 @@ def _split(row_key: str, *, is_explicit: bool) -> tuple[str, int]:
     return key, int(version)
 
 
-def _unpurged(work: Work, snapshot: Snapshot, keys: Sequence[str]) -> list[str]:
+def _unpurged(work: Work, snapshot: Snapshot, keys: list[str]) -> list[str]:
     """`keys` without those old enough to have been purged by the site as it says it does."""
     days = work.options.purges_after_days
     if days is None:
-        return list(keys)
+        return keys
     border = time_text(snapshot.now - timedelta(days=days))
-    kept = []
-    for start in range(0, len(keys), _PAGE):
-        part = keys[start : start + _PAGE]
-        seen = work.keys.seen(part)
-        kept += [key for key in part if key not in seen or not "" < seen[key].changed_at < border]
-    return kept
+    seen = work.keys.seen(keys)
+    return [key for key in keys if key not in seen or not "" < seen[key].changed_at < border]
 
 
 def _guard(kind: str, count: int, rows: int, allowed: int | None) -> None:

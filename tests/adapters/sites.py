@@ -65,10 +65,10 @@ def key_of(record: Record) -> dict[str, Any]:
 class Opened:
     """A source that runs on, with its ledger."""
 
-    def __init__(self, url: str, **options: Any) -> None:
-        self.ledger = MemoryKeys()
+    def __init__(self, url: str, *, ledger: MemoryKeys | None = None, **options: Any) -> None:
+        self.ledger = ledger or MemoryKeys()
         self.source = source(url, **{**EAGER, **options})
-        self.source.open(self.ledger, position=None, drain=False)
+        self.source.open(self.ledger, position=self.ledger.position, drain=False)
         look(self.source, self.ledger)
 
     def look(self, **arguments: Any) -> list[Record]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from adapters.database import reading
 from adapters.simulators import cgs
 from tests.adapters.fakes import MemoryKeys, drain
 from tests.adapters.sites import START, Opened, insert, local_now, site_of, source
@@ -177,3 +178,39 @@ def test_every_late_row_of_a_bulk_feed_is_found(site: str, engines: Callable[[st
         cgs.feed(engine, division="440604", start=start, records=200, seed=part, first_case=1000 * part, quirks=quirks)
         drain(source(site), ledger)
     assert len(ledger.read) == len({record.key for record in ledger.read}) == 600
+
+
+def test_what_becomes_visible_behind_an_interrupted_first_reading_is_found_without_a_sweep(
+    site: str, engines: Callable[[str], sa.Engine]
+) -> None:
+    engine = engines(site)
+    cgs.create(engine)
+    row = {"SJBBH": 1, "YXTYWLSH": "x", "XZQHDM": "440604"}
+    begun = local_now() - timedelta(minutes=30)
+    for number in range(40):
+        insert(engine, "SL", YWLSH=f"N{number}", GXSJ=begun + timedelta(seconds=30 * number), **row)
+    ledger = MemoryKeys()
+    first = source(site)
+    first.open(ledger, position=None, drain=False)
+    ledger.take(first.read(30))
+    first.close()
+    insert(engine, "SL", YWLSH="BEHIND", GXSJ=begun + timedelta(seconds=5), **row)
+    with Opened(site, ledger=ledger) as opened:
+        opened.look()
+        found = [record.content["YWLSH"] for record in opened.ledger.read]
+        assert found.count("BEHIND") == 1
+        assert len(found) == len(set(found)) == 41
+        assert not opened.ledger.duplicates
+
+
+@pytest.mark.services
+def test_a_table_that_is_read_in_chunks_is_read_whole(
+    mariadb: str, engines: Callable[[str], sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_FIRST_CHUNK_ROWS", 40)
+    monkeypatch.setattr(reading, "_CHUNK_ROWS", 100)
+    monkeypatch.setattr(reading, "PAGE_ROWS", 15)
+    site_of(engines(mariadb), records=900, quirks=cgs.Quirks(same_second=1))
+    ledger = MemoryKeys()
+    drain(source(mariadb), ledger)
+    assert len(ledger.read) == len({record.key for record in ledger.read}) == 900

@@ -78,7 +78,7 @@ LATER = "2010-06-01 10:00:00.000000"
 
 
 def test_every_message_is_valid_against_the_schema(site: Site) -> None:
-    site.deployment.feed(300, first_case=0)
+    site.deployment.feed_past(300)
     site.drain()
     site.sql("UPDATE T_SHOULI SET XMMC = XMMC || '（改）', GXSJ = :at WHERE rowid <= 3", at=LATER)
     site.sql("DELETE FROM T_BANJIE WHERE rowid <= 2")
@@ -95,14 +95,14 @@ def test_every_message_is_valid_against_the_schema(site: Site) -> None:
 
 
 def test_a_second_run_finds_nothing_new(site: Site) -> None:
-    site.deployment.feed(100, first_case=0)
+    site.deployment.feed_past(100)
     assert site.drain().published == 100
     equation = site.drain()
     assert (equation.read, equation.published, equation.duplicate) == (100, 100, 0)
 
 
 def test_a_changed_row_is_a_conflict_told_field_by_field(site: Site) -> None:
-    site.deployment.feed(50, first_case=0)
+    site.deployment.feed_past(50)
     site.drain()
     assert site.sql("UPDATE T_SHOULI SET XMMC = '改过的项目', GXSJ = :at WHERE rowid = 1", at=LATER) == 1
     equation = site.drain()
@@ -118,7 +118,7 @@ def test_a_changed_row_is_a_conflict_told_field_by_field(site: Site) -> None:
 
 
 def test_a_row_changed_without_its_change_time_is_found_by_the_sweep_when_its_version_rises(site: Site) -> None:
-    site.deployment.feed(50, first_case=0)
+    site.deployment.feed_past(50)
     site.drain()
     site.sql("UPDATE T_BANJIE SET SJBBH = 2, BLJGMS = '更正' WHERE rowid = 1")
     equation = site.drain()
@@ -128,7 +128,7 @@ def test_a_row_changed_without_its_change_time_is_found_by_the_sweep_when_its_ve
 
 
 def test_a_deleted_row_is_told_once_and_its_return_too(site: Site) -> None:
-    site.deployment.feed(400, first_case=0)
+    site.deployment.feed_past(400)
     site.drain()
     site.sql("CREATE TABLE kept AS SELECT * FROM T_BANJIE WHERE rowid = 1")
     site.sql("DELETE FROM T_BANJIE WHERE rowid = 1")
@@ -142,7 +142,7 @@ def test_a_deleted_row_is_told_once_and_its_return_too(site: Site) -> None:
 
 
 def test_children_wait_for_their_acceptance(site: Site) -> None:
-    site.deployment.feed(60, first_case=0)
+    site.deployment.feed_past(60)
     number = "(SELECT YWLSH FROM T_SHENPIGUOCHENG ORDER BY YWLSH LIMIT 1)"
     site.sql(f"CREATE TABLE kept AS SELECT * FROM T_SHOULI WHERE YWLSH = {number}")
     site.sql(f"DELETE FROM T_SHOULI WHERE YWLSH = {number}")
@@ -158,7 +158,7 @@ def test_children_wait_for_their_acceptance(site: Site) -> None:
 
 
 def test_a_bad_row_is_kept_with_every_fault_and_parks_its_case_only(site: Site) -> None:
-    site.deployment.feed(60, first_case=0)
+    site.deployment.feed_past(60)
     site.sql("UPDATE T_SHOULI SET SLJGZZJGDM = 'x', HZBH = ' ' WHERE rowid = 1")
     gateway = build(site.settings)
     gateway.run(threading.Event(), drain=True, timeout_s=30)
