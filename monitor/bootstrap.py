@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from bus.trust import Signer, load_trust
 
 from adapters import registry
 from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
@@ -17,6 +16,7 @@ from bus.ledger.ledger import Ledger
 from bus.relay import Relay, RelayOptions
 from bus.topology import Topology, supervision
 from bus.transport import connect
+from bus.trust import Signer, load_trust
 from mappings.translator import MappingTranslator
 from xsd.notice import NoticeWriter
 from xsd.validator import Validator
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from bus.trust import Trust
-
     from bus.ledger.ledger import SourceLedger
     from bus.ledger.values import Progress
     from bus.ports import SourceAdapter, Transport
+    from bus.trust import Trust
     from monitor.settings import Settings, SourceSettings
 
 _log = structlog.get_logger(__name__)
@@ -151,12 +150,13 @@ class Gateway:
         self.ledger.close()
 
 
-def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
+def build(settings: Settings, *, only: Sequence[str] = (), transport: Transport | None = None) -> Gateway:
     """Wire a gateway.
 
     Args:
         settings: the checked configuration.
         only: names of the sources to run; none = all.
+        transport: the bus, where it is not to be made from the settings.
 
     Raises:
         ConfigurationError: every problem of keys, mappings, adapters and store that can be known without connecting.
@@ -164,7 +164,7 @@ def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
     """
     trust, signer, parts = lint(settings, only=only)
     ledger = Ledger(settings.store, key_hash=trust.key_hash)
-    transport = connect(settings.bus)
+    transport = transport or connect(settings.bus)
     topology = topology_of(settings)
     if settings.bus.startswith("embedded:"):  # no operator's account there: the file is this deployment's own
         transport.declare(topology)

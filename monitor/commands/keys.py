@@ -6,9 +6,8 @@ import base64
 import os
 from typing import TYPE_CHECKING, Any
 
-from bus.trust import Signer, load_trust, new_private_key
-
 from bus.errors import ConfigurationError
+from bus.trust import Signer, load_trust, new_private_key
 from monitor.settings import load
 from monitor.terminal import exit_codes
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.trust import VerifyKey
-
     from monitor.terminal import Terminal
 
 

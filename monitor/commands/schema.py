@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xsd.dictionary import render
-
 from monitor.terminal import exit_codes
+from xsd.dictionary import render
 
 if TYPE_CHECKING:
     from pathlib import Path
