@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 .PHONY: demo test quick lint services bench clean
 
 $(VENV)/.ready: setup.cfg pyproject.toml requirements.lock
+	.ci/python
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

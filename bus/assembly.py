@@ -134,7 +134,8 @@ class Assembly:
             is_waiting = decision.known is not None and decision.known.state == "waiting"
             self._read += not is_waiting
             if translation.is_rejected:
-                self._hold(decision, translation, "quarantined", translation.faults[0].code)
+                reason = next(fault.code for fault in translation.faults if fault.severity == "reject")
+                self._hold(decision, translation, "quarantined", reason)
                 blocked.add(record.application_no)
             elif record.park:
                 self._hold(decision, translation, "parked", record.park)
@@ -267,12 +268,12 @@ class Assembly:
         )
 
     def _translate(self, records: Sequence[Record]) -> list[Translation]:
-        """Translate and validate; what the adapter has found already is not translated, or is carried along."""
+        """Translate and validate, but for what the adapter has refused, or parks for want of its parent's columns."""
         if not records:
             return []
-        made = iter(self._made([record for record in records if not _is_rejected(record)]))
+        made = iter(self._made([record for record in records if _is_translatable(record)]))
         return [
-            Translation(record.kind, b"", {}, record.faults) if _is_rejected(record) else next(made)
+            next(made) if _is_translatable(record) else Translation(record.kind, b"", {}, record.faults)
             for record in records
         ]
 
@@ -291,8 +292,10 @@ class Assembly:
             return [translation for record in records for translation in self._made([record], is_gap=is_gap)]
 
 
-def _is_rejected(record: Record) -> bool:
-    return bool(record.faults) and any(fault.severity == "reject" for fault in record.faults)
+def _is_translatable(record: Record) -> bool:
+    if record.park:
+        return False
+    return not record.faults or all(fault.severity != "reject" for fault in record.faults)
 
 
 def unexpected(error: Exception) -> Fault:

@@ -20,6 +20,7 @@ from bus.verify import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from threading import Event
 
     from sqlalchemy import Connection, Engine
@@ -65,6 +66,9 @@ class ConsumerOptions:
         pause_s: between two tries of one entry, times the number of the try.
         longest_wait_s: the longest pause between two attempts while the broker or the handler's services are away.
         is_whole: streams must begin at number 1; else the first message of each is the anchor.
+        start: where to begin in a queue of type stream (`journal`): "first", "last", an aware datetime, or a seq: what
+            lies below it in its stream is passed over. None for any other queue. What the inbox knows already is
+            not handled again, wherever reading begins.
     """
 
     prefetch: int = 500
@@ -72,6 +76,7 @@ class ConsumerOptions:
     pause_s: float = 0.2
     longest_wait_s: float = 30.0
     is_whole: bool = True
+    start: str | int | datetime | None = None
 
 
 class Consumer:
@@ -140,7 +145,9 @@ class Consumer:
         _log.warning("cannot consume", action="consume", failures=self._failures, error=self.last_error)
 
     def _session(self, stop: Event) -> None:
-        channel = self._transport.consumer(self._queue, prefetch=self._options.prefetch)
+        start = self._options.start
+        where = "first" if isinstance(start, int) else start
+        channel = self._transport.consumer(self._queue, prefetch=self._options.prefetch, start=where)
         try:
             self._verifier = self._remembered()
             while not stop.is_set():
@@ -186,6 +193,9 @@ class Consumer:
         handled = 0
         with self._engine.begin() as connection:
             for delivery in deliveries:
+                if self._is_before_start(delivery):
+                    bad.append(False)
+                    continue
                 verified = verifier.feed(delivery.message)
                 found += verified.findings
                 for member, state in zip(verified.members, verified.states, strict=True):
@@ -198,13 +208,23 @@ class Consumer:
         self._after_commit(handled, found)
         return bad
 
+    def _is_before_start(self, delivery: Delivery) -> bool:
+        start = self._options.start
+        if not isinstance(start, int):
+            return False
+        headers = delivery.message.headers
+        return int(headers.get("x-seq", start)) + int(headers.get("x-count", 1)) <= start
+
     def _after_commit(self, handled: int, found: Sequence[Finding]) -> None:
         self.handled += handled
         for finding in found:
             self._on_finding(finding)
 
     def _settle(self, channel: ConsumeChannel, deliveries: Sequence[Delivery], bad: Sequence[bool]) -> None:
-        """Acknowledge, in order; dead-letter what is bad."""
+        """Acknowledge, in order; dead-letter what is bad (nothing can be taken out of a stream: there it stays)."""
+        if self._options.start is not None:
+            channel.ack(deliveries[-1].tag)
+            return
         good: int | None = None
         for delivery, is_bad in zip(deliveries, bad, strict=True):
             if not is_bad:

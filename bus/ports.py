@@ -188,6 +188,7 @@ class PublishChannel(Protocol):
 
         Raises:
             TransientError: connection lost or blocked: everything not yet counted by `confirmed` is UNKNOWN.
+            FatalError: a message before these was returned, or one of these cannot be carried.
         """
         ...
 

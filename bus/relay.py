@@ -190,7 +190,7 @@ class _Session:
         while not stop.is_set():
             wake.clear()
             has_sent = self._send()
-            self._collect(timeout_s=0.0 if has_sent else 0.02)
+            self._collect(timeout_s=0.0 if has_sent or not self._unconfirmed else 0.02)
             self._keep_alive()
             if not has_sent and not self._unconfirmed:
                 wake.wait(idle_s)
@@ -217,7 +217,7 @@ class _Session:
         for group in groups:
             self._note(group[-1].seq, sum(entry.type == "record" for entry in group))
         self._note(last.seq, 0)
-        self._channel.publish(messages)
+        self._publish(messages)
         return True
 
     def _groups(self, batch: Sequence[Entry]) -> list[Sequence[Entry]]:
@@ -244,12 +244,10 @@ class _Session:
         self._unconfirmed.append(_Sent(self._published, seq, records))
 
     def _collect(self, *, timeout_s: float) -> None:
-        """Count what the broker has confirmed, in the ledger too."""
-        if not self._unconfirmed:
-            return
+        """Count what the broker has confirmed, in the ledger too; an idle connection is kept alive by it as well."""
         try:
             count = self._channel.confirmed(timeout_s=timeout_s)
-        except FatalError as error:  # a return: a fault of the topology, so the stream stops until it is mended
+        except FatalError as error:  # as in `_publish`
             raise TransientError(str(error), retry_after_s=COMPARE_S) from error
         seq, records = self._confirmed, 0
         while self._unconfirmed and self._unconfirmed[0].messages <= count:
@@ -274,4 +272,11 @@ class _Session:
             self._compared_at = now
         if self._cursor and now - self._checkpoint_at >= HEARTBEAT_S:
             self._note(self._cursor, 0)
-            self._channel.publish([self._checkpoint(self._cursor, self._outbox.head(self._cursor))])
+            self._publish([self._checkpoint(self._cursor, self._outbox.head(self._cursor))])
+
+    def _publish(self, messages: Sequence[Message]) -> None:
+        """A return is a fault of the topology, not of a message: the stream stops until it is mended, and says so."""
+        try:
+            self._channel.publish(messages)
+        except FatalError as error:
+            raise TransientError(str(error), retry_after_s=COMPARE_S) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -111,8 +111,11 @@ def recipe_runner(chain: Chain, columns: Columns) -> Run:
 
 def picker(chain: Chain, columns: Columns) -> Callable[[Record], tuple[str, Any]]:
     """Record → (source, raw value): the first column that has something, or all of them joined."""
-    recipe = chain.recipe
-    takes = [(name, taker(name, columns)) for name in recipe.columns]
+    takes = [(name, taker(name, columns)) for name in chain.recipe.columns]
+    return _joiner(chain, takes) if chain.recipe.is_concat else _first(chain, takes)
+
+
+def _first(chain: Chain, takes: Sequence[tuple[str, Take]]) -> Callable[[Record], tuple[str, Any]]:
     stand_ins = chain.stand_ins
 
     def first(record: Record) -> tuple[str, Any]:
@@ -130,18 +133,24 @@ def picker(chain: Chain, columns: Columns) -> Callable[[Record], tuple[str, Any]
                 fallback = (name, value)
         return fallback
 
+    return first
+
+
+def _joiner(chain: Chain, takes: Sequence[tuple[str, Take]]) -> Callable[[Record], tuple[str, Any]]:
+    recipe, stand_ins = chain.recipe, chain.stand_ins
+
     def joined(record: Record) -> tuple[str, Any]:
         texts: list[str] = []
-        for _, take in takes:
+        for name, take in takes:
             value = take(record)
             text = "" if value is None else plain(value)
             if text is None:
-                return recipe.columns[0], value
+                return name, value
             if text and text not in stand_ins:
                 texts.append(text)
         return "/".join(recipe.columns), recipe.separator.join(texts)
 
-    return joined if recipe.is_concat else first
+    return joined
 
 
 def taker(column: str, columns: Columns) -> Take:

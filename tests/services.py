@@ -1,4 +1,4 @@
-"""Real services for tests: those of the bench, and MariaDB. See `monitor.bench.services`.
+"""Real services for tests: those of the bench, RabbitMQ with TLS too, and MariaDB. See `monitor.bench.services`.
 
 with rabbitmq() as broker:
     vhost = broker.vhost()          # a fresh vhost in about 10 ms
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import pymysql
 
-from monitor.bench.services import PostgreSQL, RabbitMQ, Service, free_ports, postgresql, rabbitmq, running, wait_for
+from monitor.bench import services
+from monitor.bench.services import PostgreSQL, Service, free_ports, postgresql, running, wait_for
+from tests.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,24 @@ __all__ = [
     "rabbitmq",
     "wait_for",
 ]
+
+
+class RabbitMQ(services.RabbitMQ):
+    """The bench's RabbitMQ, listening for TLS too.
+
+    Attributes:
+        tls_port: AMQP over TLS, on 127.0.0.1.
+        certificate: PEM file with the server's own certificate, which clients may trust.
+    """
+
+    def settings(self) -> str:
+        """The TLS listener."""
+        (self.tls_port,) = free_ports(1)
+        self.certificate = self_signed(self.folder / "server.pem")
+        return (
+            f"listeners.ssl.default = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {self.certificate}\nssl_options.keyfile = {self.certificate}\n"
+        )
 
 
 class MariaDB(Service):
@@ -85,6 +105,11 @@ class MariaDB(Service):
     @staticmethod
     def _small() -> list[str]:
         return ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M", "--performance-schema=0"]
+
+
+def rabbitmq() -> contextlib.AbstractContextManager[RabbitMQ]:
+    """A running RabbitMQ."""
+    return running(RabbitMQ())
 
 
 def mariadb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from adapters.database.declaration import Column, Declaration, Parent, Platform
@@ -24,6 +25,7 @@ _APPLICATION_NO: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def application_no(division: str, number: str) -> str:
     """The YWLSH itself when it is built like an application number, else `<division>-<YWLSH>`.
 

@@ -3,41 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from adapters import regions
-from adapters.database.rows import version_of
+from adapters.database.parents import Parents
 from bus.message import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from adapters.database.declaration import Parent
+    from adapters.database.parents import Table
     from adapters.database.reading import Damage, Reader
     from adapters.database.rows import RowPlan
-    from adapters.database.statements import TableStatements
     from adapters.options import DatabaseOptions
     from bus.message import Record
 
 NO_PARENT: Final = "no-parent"
-_PAGE_ROWS: Final = 500
 #: How far from the source's clock a change time counts as the same second: platforms stamp with clocks of their own.
 _SECOND: Final = timedelta(seconds=1)
 
 
-class Table(NamedTuple):
-    """One table: its statements and its plan."""
-
-    statements: TableStatements
-    plan: RowPlan
-
-
 class Found(NamedTuple):
-    """A row to be handed on; `rank` is its table's place."""
+    """A row to be handed on; `rank` is its table's place, `changed_at` its change time as text."""
 
     rank: int
     row: tuple[Any, ...]
+    changed_at: str
     damage: Damage | None = None
     fault: Fault | None = None
 
@@ -57,10 +48,14 @@ class Assembler:
         tables: by rank.
         division: the source's own.
         options: `where` and `claimed` say whose row it is.
+
+    Attributes:
+        parents: the parents' rows.
     """
 
     def __init__(self, tables: Mapping[int, Table], *, division: str, options: DatabaseOptions) -> None:
         self._tables = tables
+        self.parents = Parents(tables)
         self._division = division
         self._where = next(iter(options.where.items()), None)
         self._own = regions.canonical(self._where[1]) if self._where else ""
@@ -76,23 +71,20 @@ class Assembler:
             now: the source's clock at the snapshot, local time without zone.
         """
         first, last = str(now.replace(microsecond=0) - _SECOND), str(now.replace(microsecond=0) + _SECOND)
-        parents = self._parents(reader, found)
+        self.parents.load(reader, ((item.rank, item.row[self._tables[item.rank].plan.key_at[0]]) for item in found))
         done = Assembled([], 0, [])
         unassigned = 0
         for item in found:
             plan = self._tables[item.rank].plan
-            parent_of = plan.declaration.parent
-            parent = None
-            if parent_of is not None:
-                number = item.row[plan.key_at[0]]
-                parent = _fitting(parents.get((parent_of.table, _trimmed(number)), ()), plan.version(item.row))
+            has_parent = plan.declaration.parent is not None
+            parent = self.parents.of(item.rank, item.row) if has_parent else None
             if self._where is not None and (verdict := self._verdict(item, plan, parent)) != "own":
                 unassigned += verdict == "unassigned" and self._is_new(item)
-                if parent_of is not None and parent is None:
+                if has_parent and parent is None:
                     done.orphans.append(item)
                 continue
-            changed_at = plan.changed_at(item.row)
-            waits = parent_of is not None and parent is None
+            changed_at = item.changed_at
+            waits = has_parent and parent is None
             record = plan.record(
                 item.row,
                 parent,
@@ -103,47 +95,6 @@ class Assembler:
             )
             done.records.append(record._replace(raw=item.damage.raw) if item.damage else record)
         return done._replace(unassigned=unassigned)
-
-    def existing(self, reader: Reader, rank: int, numbers: Iterable[Any]) -> set[str]:
-        """Which of `numbers` have a parent now, trimmed."""
-        parent = self._tables[rank].plan.declaration.parent
-        assert parent is not None
-        return {number for _, number in self._lookup(reader, rank, parent, set(numbers))}
-
-    def _parents(
-        self, reader: Reader, found: Sequence[Found]
-    ) -> dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]]:
-        wanted: dict[str, tuple[int, Parent, set[Any]]] = {}
-        for item in found:
-            plan = self._tables[item.rank].plan
-            parent = plan.declaration.parent
-            if parent is not None:
-                wanted.setdefault(parent.table, (item.rank, parent, set()))[2].add(item.row[plan.key_at[0]])
-        parents: dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]] = {}
-        for rank, parent, numbers in wanted.values():
-            parents.update(self._lookup(reader, rank, parent, numbers))
-        return parents
-
-    def _lookup(
-        self, reader: Reader, rank: int, parent: Parent, numbers: set[Any]
-    ) -> dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]]:
-        """(table, trimmed number) → [(version, columns)]; what is not found as it stands is looked for trimmed."""
-        parents: dict[tuple[str, str], list[tuple[int, Mapping[str, Any]]]] = {}
-        names = tuple(f"parent.{name}" for name in parent.columns)
-        statements = self._tables[rank].statements
-        text_at = (0, *range(2, 2 + len(names)))
-        for is_trimmed in (False, True):
-            missing = numbers
-            if is_trimmed:
-                missing = {_trimmed(number) for number in numbers} - {number for _, number in parents}
-            listed = sorted(missing, key=str)
-            for start in range(0, len(listed), _PAGE_ROWS):
-                select = partial(statements.parents, listed[start : start + _PAGE_ROWS], is_trimmed=is_trimmed)
-                page = reader.small(select, (parent.on, "", *names), text_at=text_at)
-                for row in page.rows:
-                    versions = parents.setdefault((parent.table, _trimmed(row[0])), [])
-                    versions.append((version_of(row[1]), dict(zip(names, row[2:], strict=True))))
-        return parents
 
     def _region(self, name: str, item: Found, plan: RowPlan, parent: Mapping[str, Any] | None) -> str:
         own = name.removeprefix("parent.")
@@ -175,20 +126,6 @@ class Assembler:
             if value not in {"", self._division}:
                 faults.append(_foreign(declaration.region, value, self._division))
         return tuple(faults)
-
-
-def _trimmed(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value).strip()
-
-
-def _fitting(versions: Sequence[tuple[int, Mapping[str, Any]]], own: int | None) -> Mapping[str, Any] | None:
-    """Of a parent's versions the highest not above the row's own, else the lowest; None when there is none."""
-    if not versions:
-        return None
-    below = [version for version in versions if own is None or version[0] <= own]
-    if below:
-        return max(below, key=lambda version: version[0])[1]
-    return min(versions, key=lambda version: version[0])[1]
 
 
 def _undecodable(column: str) -> Fault:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 ColumnType = Literal["text", "integer", "time"]
 
@@ -104,6 +104,7 @@ class Platform:
     application_no: Callable[[str, str], str]
     native_no: Callable[[str, str], str]
 
-    def by_kind(self) -> Mapping[str, Declaration]:
-        """KIND → declaration."""
-        return {declaration.kind: declaration for declaration in self.tables}
+    @property
+    def is_explicit(self) -> bool:
+        """Whether the source says the version itself (`versioning: explicit`); else the ledger counts."""
+        return all(declaration.version for declaration in self.tables)

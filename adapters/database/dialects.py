@@ -185,10 +185,24 @@ def codec_of(connection: Connection) -> str:
     """Encoding in which this connection's octets are text; GB2312 and GBK are read as GB18030, which holds both."""
     name = "utf-8"
     if connection.dialect.name == "postgresql":
-        name = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        name = server_encoding(connection)
     elif connection.dialect.name in {"mysql", "mariadb"}:
         name = str(getattr(connection.connection.dbapi_connection, "encoding", name))
     return _CODECS.get(name.lower(), "utf-8")
+
+
+def server_encoding(connection: Connection) -> str:
+    """What a PostgreSQL database calls its encoding."""
+    return str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
+
+
+def needs_octets(connection: Connection) -> bool:
+    """Whether texts have to be read as octets at all times.
+
+    PostgreSQL converts while it sends, and one bad character ends the transaction, so that the page cannot be read
+    again. Only a database in UTF-8 cannot hold one.
+    """
+    return connection.dialect.name == "postgresql" and server_encoding(connection) != "UTF8"
 
 
 def source_clock(connection: Connection, dialect: Dialect) -> datetime:

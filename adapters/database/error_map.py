@@ -41,7 +41,7 @@ ERROR_MAP: Final[Mapping[str, type[ExchangeError]]] = {
     "psycopg.errors.DataCorrupted": FatalError,
     "psycopg.errors.IndexCorrupted": FatalError,
     "psycopg.errors.ActiveSqlTransaction": TransientError,
-    "psycopg_pool.PoolTimeout": TransientError,
+    "psycopg.Rollback": TransientError,
 }
 
 #: (driver module, error number) → kind. MySQL: access denied, unknown database, table, column.

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import heapq
-import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from adapters.database.assembly import NO_PARENT, Assembler, Found, Table, no_parent, unreadable
-from adapters.database.dialects import Horizon, row_age
-from adapters.database.position import Mark, Position, earlier, time_text
-from adapters.database.rows import version_of
+from adapters.database.assembly import Assembler, Found
+from adapters.database.dialects import Horizon
+from adapters.database.position import Mark, Position, time_text
 from adapters.database.statements import mark_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from sqlalchemy.sql.elements import ColumnElement
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from adapters.database.declaration import Platform
+    from adapters.database.parents import Table
     from adapters.database.reading import Reader
     from adapters.options import DatabaseOptions
     from bus.message import Record
@@ -26,11 +23,6 @@ if TYPE_CHECKING:
 
 #: Rows of a pass that wait to be fetched by key. A pass that finds more keeps the earliest and does not count as done.
 CANDIDATES: Final = 20_000
-_KEYS: Final = 1_000
-#: A poll begins so much before the latest change time: a short transaction's row is then found at once.
-_OVERLAP_S: Final = 5
-_PARKED_FOR: Final = timedelta(hours=24)
-_XID_SPAN: Final = 1 << 32
 LOCAL: Final = timedelta(hours=8)
 
 
@@ -59,12 +51,19 @@ class Snapshot(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a pass gives for one batch; `position` is what holds once it is committed."""
+    """What a pass gives for one batch.
+
+    Attributes:
+        records, unassigned, vanished: as in Batch.
+        position: what holds once it is committed.
+        end: "" while the pass goes on; then whether it handed on everything or has to be made again.
+    """
 
     records: tuple[Record, ...]
     position: Position
     unassigned: int = 0
     vanished: tuple[str, ...] = ()
+    end: Literal["", "complete", "incomplete"] = ""
 
 
 class Candidate(NamedTuple):
@@ -72,9 +71,25 @@ class Candidate(NamedTuple):
 
     time: str
     rank: int
-    key: str
-    version: int
+    row_key: str
     raw: tuple[Any, ...]
+
+
+class Chain(NamedTuple):
+    """A look that found more than it may keep is made again, in a later snapshot, for what follows `after`.
+
+    What it ends with speaks of its first snapshot: a row that came into being meanwhile and sorts before `after` is
+    left to the look that follows.
+
+    Attributes:
+        scope: poll, window or sweep.
+        after: the last candidate that was handed on.
+        changes: what changes in the position when everything has been.
+    """
+
+    scope: str
+    after: tuple[str, int, str]
+    changes: dict[str, Any]
 
 
 class Work:
@@ -83,9 +98,11 @@ class Work:
     Attributes:
         platform, division, options: of the source.
         tables: rank → table.
+        is_explicit: the source has a version column.
         keys: what the ledger knows.
         limit: records a batch may hold, set before each step.
         orphans: rows of a shared database whose parent, and so whose district, is not known yet.
+        chain: a look that is not complete, or None.
         thin_s: time that the thin queries of the last pass took.
     """
 
@@ -101,11 +118,13 @@ class Work:
         self.platform = platform
         self.division = division
         self.tables = tables
+        self.is_explicit = platform.is_explicit
         self.assembler = Assembler(tables, division=division, options=options)
         self.keys = keys
         self.options = options
         self.limit = 1
         self.orphans: dict[tuple[int, tuple[Any, ...]], Candidate] = {}
+        self.chain: Chain | None = None
         self.thin_s = 0.0
 
     def assemble(self, snapshot: Snapshot, found: Sequence[Found]) -> tuple[tuple[Record, ...], int]:
@@ -114,19 +133,17 @@ class Work:
         for item in done.orphans[: CANDIDATES - len(self.orphans)]:
             plan = self.tables[item.rank].plan
             raw = tuple(item.row[i] for i in plan.key_at)
-            self.orphans[item.rank, raw] = Candidate(
-                plan.changed_at(item.row), item.rank, plan.key(item.row), plan.version(item.row) or 0, raw
-            )
+            self.orphans[item.rank, raw] = Candidate(item.changed_at, item.rank, plan.row_key(item.row), raw)
         return tuple(done.records), done.unassigned
 
 
 def noted(position: Position, records: Sequence[Record], now: datetime) -> Position:
     """`position` with the moment at which records among `records` were first parked."""
-    parked = {r.key: position.parked.get(r.key, now.isoformat()) for r in records if r.park}
+    parked = {r.row_key: position.parked.get(r.row_key, now.isoformat()) for r in records if r.park}
     return position._replace(parked={**position.parked, **parked}) if parked else position
 
 
-def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Iterator[Output]:
+def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Generator[Output, None, None]:
     """All rows, merged by change time, kind and key; goes on after `position.mark` when it was interrupted.
 
     The position that it ends with speaks of its first snapshot, however often it was begun again, so that what became
@@ -142,7 +159,7 @@ def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Iterato
     while found := [entry[2] for _, entry in zip(range(work.limit), merged, strict=False)]:
         last = found[-1]
         plan = work.tables[last.rank].plan
-        top = max(top, plan.changed_at(last.row))
+        top = max(top, last.changed_at)
         mark = Mark(mark_time(last.row[plan.time_at]), last.rank, tuple(last.row[i] for i in plan.key_at))
         records, unassigned = work.assemble(snapshot, _unknown(work, found) if is_filtered else found)
         position = noted(position._replace(mark=mark), records, now)
@@ -155,6 +172,7 @@ def first_reading(work: Work, snapshot: Snapshot, position: Position) -> Iterato
         position._replace(
             time=min(top or begun[0], begun[0]), window_at=begun[0], horizon=seen, mark=None, mark_from=None
         ),
+        end="complete",
     )
 
 
@@ -164,207 +182,18 @@ def _order(entry: tuple[str, int, Found]) -> tuple[str, int]:
 
 def _ranked(work: Work, snapshot: Snapshot, rank: int, mark: Mark | None) -> Iterator[tuple[str, int, Found]]:
     statements, plan = work.tables[rank]
-    for page in snapshot.reader.table(statements, plan, base=None, after=mark):
+    for page in snapshot.reader.table(statements, plan, after=mark):
         for place, row in enumerate(page.rows):
-            yield plan.changed_at(row), rank, Found(rank, row, page.damage.get(place))
+            changed_at = plan.changed_at(row)
+            yield changed_at, rank, Found(rank, row, changed_at, page.damage.get(place))
 
 
 def _unknown(work: Work, found: Sequence[Found]) -> list[Found]:
-    keys = [work.tables[item.rank].plan.key(item.row) for item in found]
-    seen = work.keys.seen(keys)
-    unknown = []
-    for key, item in zip(keys, found, strict=True):
-        plan = work.tables[item.rank].plan
-        if is_candidate(seen.get(key), plan.version(item.row), plan.changed_at(item.row)):
-            unknown.append(item)
-    return unknown
+    row_keys = [work.tables[item.rank].plan.row_key(item.row) for item in found]
+    seen = work.keys.seen(row_keys)
+    return [item for key, item in zip(row_keys, found, strict=True) if is_candidate(seen.get(key), item.changed_at)]
 
 
-def is_candidate(seen: Seen | None, version: int | None, changed_at: str) -> bool:
-    """Whether a row has to be handed on: unknown, come back, a later version, or changed since.
-
-    A lower version than the ledger's is an older row of the same key, which the platform keeps beside the newer one.
-    """
-    if seen is None or seen.is_vanished:
-        return True
-    if version is not None and version != seen.version:
-        return version > seen.version
-    return not seen.changed_at or seen.changed_at != changed_at
-
-
-class Look:
-    """A pass that finds rows by thin queries, compares them with the ledger, and fetches only what it lacks.
-
-    Attributes:
-        is_complete: everything found was handed on; else the pass has to be made again.
-        counts: KIND → rows seen.
-        bitmap: ordinals of the keys seen.
-    """
-
-    def __init__(self, work: Work, snapshot: Snapshot, position: Position, *, scope: str) -> None:
-        self._work = work
-        self._snapshot = snapshot
-        self._position = position
-        self._scope = scope
-        self._now = snapshot.now_text
-        self._candidates: list[Candidate] = []
-        self._top = min(position.time or "", self._now)
-        self.is_complete = True
-        self.counts: dict[str, int] = {}
-        self.bitmap = bytearray()
-
-    def run(self) -> Iterator[Output]:
-        """Everything new, in batches; the last one carries the new position."""
-        started = time.monotonic()
-        for rank, table in self._work.tables.items():
-            self._scan(rank, table)
-        self._work.thin_s = time.monotonic() - started
-        now = datetime.now(UTC)
-        yield from self._parked(now)
-        self._candidates += self._work.orphans.values()
-        self._work.orphans.clear()
-        self._candidates.sort(key=_capture_order)
-        while self._candidates:
-            part, self._candidates = self._candidates[: self._work.limit], self._candidates[self._work.limit :]
-            records, unassigned = self._work.assemble(self._snapshot, self._fetched(part))
-            self._position = noted(self._position, records, now)
-            yield Output(records, self._position, unassigned)
-        yield Output((), self._moved() if self.is_complete else self._position)
-
-    def _scan(self, rank: int, table: Table) -> None:
-        statements, plan = table
-        names = statements.thin_names
-        places = tuple(names.index(name) for name in plan.declaration.key)
-        version_at = names.index(plan.declaration.version) if plan.declaration.version else None
-        time_at = len(names) - 1
-        part_at = names.index(plan.declaration.part) if plan.declaration.part else None
-        age = self._age(statements.xmin)
-        count = 0
-        for rows in self._snapshot.reader.thin(statements, self._base(table, age), age):
-            keys = [plan.key_of(row[0], row[part_at] if part_at is not None else None) for row in rows]
-            seen = self._work.keys.seen(keys)
-            count += len(rows)
-            for key, row in zip(keys, rows, strict=True):
-                known = seen.get(key)
-                if known is not None and self.bitmap:
-                    self._mark(known.ordinal)
-                version = None if version_at is None else version_of(row[version_at])
-                changed_at = time_text(row[time_at])
-                if self._top < changed_at <= self._now:
-                    self._top = changed_at
-                is_new = age is not None and self._is_certainly_new(row[-1])
-                if is_new or is_candidate(known, version, changed_at):
-                    self._keep(Candidate(changed_at, rank, key, version or 0, tuple(row[i] for i in places)))
-        self.counts[plan.declaration.kind] = count
-
-    def _mark(self, ordinal: int) -> None:
-        if ordinal >> 3 < len(self.bitmap):
-            self.bitmap[ordinal >> 3] |= 1 << (ordinal & 7)
-
-    def _keep(self, candidate: Candidate) -> None:
-        self._candidates.append(candidate)
-        if len(self._candidates) >= 2 * CANDIDATES:
-            self._candidates.sort(key=_capture_order)
-            del self._candidates[CANDIDATES:]
-            self.is_complete = False
-
-    def _age(self, xmin: ColumnElement[Any] | None) -> ColumnElement[Any] | None:
-        if self._snapshot.horizon is None or xmin is None or self._position.horizon is None:
-            return None
-        span = self._snapshot.horizon.xmax - self._position.horizon.xmin
-        # A snapshot before the last one's: the source was restored. Nothing can be left out.
-        return row_age(xmin, self._snapshot.horizon) if 0 <= span < _XID_SPAN else None
-
-    def _base(self, table: Table, age: ColumnElement[Any] | None) -> ColumnElement[bool] | None:
-        position = self._position
-        if self._scope == "sweep":
-            return None
-        if self._snapshot.horizon is not None:
-            assert position.horizon is not None
-            return None if age is None else age <= self._snapshot.horizon.xmax - position.horizon.xmin
-        return table.statements.since(self._lower())
-
-    def _lower(self) -> str:
-        """Where a poll or a window begins. The source's clock may have been set back since the last one."""
-        position, now = self._position, self._now
-        lower = min(position.time or now, now)
-        if self._scope == "window":
-            return earlier(min(lower, position.window_at or now), self._late_s())
-        return earlier(lower, _OVERLAP_S)
-
-    def _late_s(self) -> float:
-        return max(self._work.options.late_s, self._position.late_s)
-
-    def _is_certainly_new(self, age: int) -> bool:
-        """Whether a row version was written by a transaction that the last pass could not see."""
-        now, last = self._snapshot.horizon, self._position.horizon
-        assert now is not None
-        assert last is not None
-        xid = now.xmax - age
-        return last.xmax > 0 and (xid >= last.xmax or xid in last.running)
-
-    def _parked(self, now: datetime) -> Iterator[Output]:
-        """Records that wait for a parent: fetched again when it has come, given up after a day."""
-        parked = self._work.keys.parked(NO_PARENT)
-        kinds = {table.plan.declaration.kind: rank for rank, table in self._work.tables.items()}
-        waiting: dict[int, list[Record]] = {}
-        for record in parked:
-            if record.kind in kinds:
-                waiting.setdefault(kinds[record.kind], []).append(record)
-        since = {r.key: self._position.parked.get(r.key, now.isoformat()) for r in parked}
-        self._position = self._position._replace(parked=since)
-        given_up: list[Record] = []
-        for rank, records in waiting.items():
-            plan = self._work.tables[rank].plan
-            column, parent = plan.declaration.key[0], plan.declaration.parent
-            assert parent is not None
-            here = self._work.assembler.existing(
-                self._snapshot.reader, rank, [record.content[column] for record in records]
-            )
-            for record in records:
-                if str(record.content[column]).strip() in here:
-                    raw = tuple(record.content[name] for name in plan.declaration.key)
-                    self._candidates = [c for c in self._candidates if c.key != record.key]
-                    self._candidates.append(Candidate("", rank, record.key, record.version or 0, raw))
-                elif now - datetime.fromisoformat(since[record.key]) >= _PARKED_FOR:
-                    given_up.append(record._replace(park="", faults=(*record.faults, no_parent(parent.table))))
-                    self._position.parked.pop(record.key)
-        limit = self._work.limit
-        for start in range(0, len(given_up), limit):
-            yield Output(tuple(given_up[start : start + limit]), self._position)
-
-    def _fetched(self, part: Sequence[Candidate]) -> list[Found]:
-        """Whole rows of candidates, in their order."""
-        rows: dict[tuple[int, tuple[Any, ...]], Found] = {}
-        for rank in {candidate.rank for candidate in part}:
-            statements, plan = self._work.tables[rank]
-            raws = [candidate.raw for candidate in part if candidate.rank == rank]
-            for start in range(0, len(raws), _KEYS):
-                page = self._snapshot.reader.by_key(statements, plan, raws[start : start + _KEYS])
-                for place, row in enumerate(page.rows):
-                    raw = tuple(row[i] for i in plan.key_at)
-                    rows[rank, raw] = Found(rank, tuple(row), page.damage.get(place))
-        return [rows.get((c.rank, c.raw)) or self._lost(c) for c in part]
-
-    def _lost(self, candidate: Candidate) -> Found:
-        plan = self._work.tables[candidate.rank].plan
-        cells: list[Any] = [None] * len(plan.names)
-        for place, part in zip(plan.key_at, candidate.raw, strict=True):
-            cells[place] = part
-        return Found(candidate.rank, tuple(cells), fault=unreadable(candidate.raw))
-
-    def _moved(self) -> Position:
-        """The position after a complete pass."""
-        position = self._position
-        if self._scope == "sweep":
-            return position
-        if self._snapshot.horizon is not None:
-            return position._replace(horizon=self._snapshot.horizon)
-        changes: dict[str, Any] = {"time": self._top, "late_s": self._late_s()}
-        if self._scope == "window":
-            changes["window_at"] = self._now
-        return position._replace(**changes)
-
-
-def _capture_order(candidate: Candidate) -> tuple[str, int, str, int]:
-    return candidate[:4]
+def is_candidate(seen: Seen | None, changed_at: str) -> bool:
+    """Whether a row has to be handed on: unknown, come back after it had vanished, or changed since."""
+    return seen is None or seen.is_vanished or not seen.changed_at or seen.changed_at != changed_at

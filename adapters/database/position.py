@@ -38,7 +38,7 @@ class Position(NamedTuple):
         rows: KIND → rows at the last sweep.
         mark: the last row handed on of a pass that is not complete.
         mark_from: (source's clock, horizon) at the start of that pass, which may have been begun again since.
-        parked: key → our clock when it was first parked, ISO 8601 with zone.
+        parked: row key → our clock when it was first parked, ISO 8601 with zone.
     """
 
     time: str | None = None

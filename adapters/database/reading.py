@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.database.statements import TableStatements
 
 PAGE_ROWS: Final = 500
+_THIN_ROWS: Final = 5_000
 #: Without parallel cursors a table is read in chunks that lie in an anonymous file until they are merged. A chunk costs
 #: the platform one scan, so chunks grow; the first is small, so that the first record comes soon.
 _FIRST_CHUNK_ROWS: Final = 5_000
@@ -46,6 +47,11 @@ class Page(NamedTuple):
     damage: dict[int, Damage]
 
 
+def _mark(statements: TableStatements, plan: RowPlan, page: Page) -> Mark:
+    row = page.rows[-1]
+    return Mark(mark_time(row[plan.time_at]), statements.rank, tuple(row[i] for i in plan.key_at))
+
+
 class Reader:
     """Reads tables on one connection that stands in a snapshot.
 
@@ -62,52 +68,40 @@ class Reader:
         self._codec = codec
         self._is_octets = is_octets
 
-    def table(
-        self, statements: TableStatements, plan: RowPlan, *, base: ColumnElement[bool] | None, after: Mark | None
-    ) -> Iterator[Page]:
-        """All rows that satisfy `base` and follow `after`, in the order of change time and key."""
-
-        def moved(page: Page) -> Mark:
-            row = page.rows[-1]
-            return Mark(mark_time(row[plan.time_at]), statements.rank, tuple(row[i] for i in plan.key_at))
-
+    def table(self, statements: TableStatements, plan: RowPlan, *, after: Mark | None) -> Iterator[Page]:
+        """All rows that have a change time and follow `after`, in the order of change time and key."""
         read = self._streamed if self._dialect.has_parallel_cursors else self._spooled
         while True:
             try:
-                for page in read(statements, plan, base, after):
-                    after = moved(page)
+                for page in read(statements, plan, after):
+                    after = _mark(statements, plan, page)
                     yield page
             except (UnicodeDecodeError, DBAPIError) as error:
                 if not is_undecodable(error):
                     raise
             else:
                 return
-            select = statements.full(base, after, limit=PAGE_ROWS, as_octets=True)
+            # The page that failed, and whatever follows it on the page's length; after that as before.
+            select = statements.full(after, limit=PAGE_ROWS, as_octets=True)
             page = self._decoded(self._all(select), plan.names, plan.text_at, plan.key_at)
-            if page.rows:
-                yield page
-                after = moved(page)
+            after = _mark(statements, plan, page)
+            yield page
 
-    def _streamed(
-        self, statements: TableStatements, plan: RowPlan, base: ColumnElement[bool] | None, after: Mark | None
-    ) -> Iterator[Page]:
-        select = statements.full(base, after, limit=None, as_octets=self._is_octets)
+    def _streamed(self, statements: TableStatements, plan: RowPlan, after: Mark | None) -> Iterator[Page]:
+        select = statements.full(after, limit=None, as_octets=self._is_octets)
         for rows in self._partitions(select):
             yield self._page(rows, plan)
 
-    def _spooled(
-        self, statements: TableStatements, plan: RowPlan, base: ColumnElement[bool] | None, after: Mark | None
-    ) -> Iterator[Page]:
+    def _spooled(self, statements: TableStatements, plan: RowPlan, after: Mark | None) -> Iterator[Page]:
         limit = _FIRST_CHUNK_ROWS
         while True:
-            select = statements.full(base, after, limit=limit, as_octets=self._is_octets)
+            select = statements.full(after, limit=limit, as_octets=self._is_octets)
             with SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
                 pages, count, failure = self._spool(select, spool)
                 spool.seek(0)
                 for _ in range(pages):
                     page = self._page(pickle.load(spool), plan)  # noqa: S301 - our own anonymous file
-                    row = page.rows[-1]
-                    after = Mark(mark_time(row[plan.time_at]), statements.rank, tuple(row[i] for i in plan.key_at))
+                    after = _mark(statements, plan, page)
                     yield page
             if failure is not None:
                 raise failure
@@ -135,14 +129,14 @@ class Reader:
         """Thin rows in no order. When a key does not decode, all come once more, such a cell as octets."""
         try:
             if not self._is_octets:
-                yield from self._partitions(statements.thin(base, age=age, as_octets=False))
+                yield from self._partitions(statements.thin(base, age=age, as_octets=False), size=_THIN_ROWS)
                 return
         except (UnicodeDecodeError, DBAPIError) as error:
             if not is_undecodable(error):
                 raise
         names = statements.thin_names
         text_at = tuple(i for i, name in enumerate(names) if statements.is_text(name))
-        for rows in self._partitions(statements.thin(base, age=age, as_octets=True)):
+        for rows in self._partitions(statements.thin(base, age=age, as_octets=True), size=_THIN_ROWS):
             yield self._decoded(rows, names, text_at, tuple(range(len(names)))).rows
 
     def by_key(self, statements: TableStatements, plan: RowPlan, keys: Sequence[tuple[Any, ...]]) -> Page:
@@ -170,15 +164,13 @@ class Reader:
         with mapped("reading", passes_undecodable=True):
             return list(map(tuple, self._connection.execute(select)))
 
-    def _partitions(self, select: Select[Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    def _partitions(self, select: Select[Any], *, size: int = PAGE_ROWS) -> Iterator[Sequence[tuple[Any, ...]]]:
         with mapped("reading", passes_undecodable=True):
-            result = self._connection.execute(
-                select, execution_options={"stream_results": True, "yield_per": PAGE_ROWS}
-            )
+            result = self._connection.execute(select, execution_options={"stream_results": True, "yield_per": size})
         try:
             while True:
                 with mapped("reading", passes_undecodable=True):
-                    rows = result.fetchmany(PAGE_ROWS)
+                    rows = result.fetchmany(size)
                 if not rows:
                     return
                 yield rows

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from adapters.database.position import time_text
 from bus.errors import FatalError
-from bus.message import Fault, Record, business_key, content_digest
+from bus.message import Fault, Record, business_key, content_digest, escape_key_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,21 +81,28 @@ class RowPlan:
         self._version_at = self.names.index(declaration.version) if declaration.version else None
         self._part_at = self.names.index(declaration.part) if declaration.part else None
         self._platform = platform
+        self._numbered = lru_cache(maxsize=8192)(self._number)
         self._division = division
 
-    def key(self, row: Sequence[Any]) -> str:
-        """Business key of a row."""
+    def row_key(self, row: Sequence[Any]) -> str:
+        """Row key of a row: the business key, and the version where the source has one."""
         part = row[self._part_at] if self._part_at is not None else None
-        return self.key_of(row[self.key_at[0]], part)
+        version = row[self._version_at] if self._version_at is not None else None
+        return self.row_key_of(row[self.key_at[0]], part, version)
 
-    def key_of(self, number: Any, part: Any) -> str:
-        """Business key from the raw values of the first key column and of the part."""
+    def row_key_of(self, number: Any, part: Any, version: Any) -> str:
+        """Row key from the raw values of the first key column, the part and the version."""
+        key = self._keyed(self._numbered(number)[1], part)
+        return key if self._version_at is None else f"{key}:{version_of(version)}"
+
+    def _number(self, number: Any) -> tuple[str, str]:
+        """ApplicationNo and the key without its part, from the raw value of the first key column."""
         application_no = self._platform.application_no(self._division, _text(number))
-        return business_key(self._division, self.declaration.kind, application_no, self.part(part))
+        return application_no, business_key(self._division, self.declaration.kind, application_no)
 
-    def part(self, value: Any) -> str:
-        """Seq or step of the key, or "" for a kind that has none."""
-        return _text(value) or self.declaration.part_default
+    def _keyed(self, key: str, part: Any) -> str:
+        text = _text(part) or self.declaration.part_default
+        return f"{key}:{escape_key_part(text)}" if text else key
 
     def version(self, row: Sequence[Any]) -> int | None:
         """The source's own version (absent = 1), or None when the ledger counts."""
@@ -106,7 +114,11 @@ class RowPlan:
 
     def digest(self, row: Sequence[Any]) -> bytes:
         """Row digest over the content columns."""
-        texts = [_TEXTS[type(value)](value) for value in row[: self._content_count]]
+        texts = [
+            # Spelt out for the commonest types: this is most of what a row costs (benchmark `read`).
+            value.strip() if value.__class__ is str else "" if value is None else _TEXTS[value.__class__](value)
+            for value in row[: self._content_count]
+        ]
         for place in self._times_at:
             # SQLite has no time type: its texts come with or without a fraction.
             if isinstance(row[place], str):
@@ -126,13 +138,11 @@ class RowPlan:
         content = dict(zip(self.names, row, strict=True))
         if parent:
             content.update(parent)
-        part = row[self._part_at] if self._part_at is not None else None
-        number = self._platform.application_no(self._division, _text(row[self.key_at[0]]))
-        kind = self.declaration.kind
+        number, key = self._numbered(row[self.key_at[0]])
         return Record(
-            business_key(self._division, kind, number, self.part(part)),
+            self._keyed(key, row[self._part_at] if self._part_at is not None else None),
             self._division,
-            kind,
+            self.declaration.kind,
             number,
             None if self._version_at is None else version_of(row[self._version_at]),
             self.digest(row),

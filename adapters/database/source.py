@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from adapters.database.assembly import Table
-from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon
+from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon, needs_octets
 from adapters.database.error_map import mapped
-from adapters.database.passes import Look, Output, Snapshot, Work, first_reading
+from adapters.database.look import Look
+from adapters.database.parents import Table
+from adapters.database.passes import Output, Snapshot, Work, first_reading
 from adapters.database.position import Position
 from adapters.database.reading import Reader
 from adapters.database.rows import RowPlan
@@ -52,6 +53,7 @@ class DatabaseSource(SourceAdapter):
     """
 
     def __init__(self, platform: Platform, *, division: str, options: DatabaseOptions) -> None:
+        self.is_explicit = platform.is_explicit
         self._platform = platform
         self._division = division
         self._options = options
@@ -88,13 +90,22 @@ class DatabaseSource(SourceAdapter):
             )
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigurationError([f"options.url: {error}"]) from error
+        try:
+            self._prepare(keys)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, keys: KeyIndex) -> None:
+        assert self._engine is not None
         with mapped("connecting"), self._engine.connect() as connection:
             self._dialect = dialect_of(self._engine)
             self._codec = self._options.bytes_as or codec_of(connection)
+            self._is_octets = self._options.bytes_as is not None or needs_octets(connection)
             tables = self._tables(Catalogue(connection, self._dialect, self._options.db_schema))
             for table in tables.values():
                 # An account without the right to read is found now, not at the first pass.
-                connection.execute(table.statements.full(None, None, limit=0, as_octets=False)).close()
+                connection.execute(table.statements.full(None, limit=0, as_octets=False)).close()
         self._work = Work(self._platform, tables, keys, division=self._division, options=self._options)
 
     def _tables(self, catalogue: Catalogue) -> dict[int, Table]:
@@ -147,7 +158,7 @@ class DatabaseSource(SourceAdapter):
                 raise EndOfSource
             return self._left[0]
         if self._position.time is None:
-            return "poll"
+            return "first"
         if self._is_sweep_due():
             return "sweep"
         scopes = ("poll",) if self._has_horizon else ("window", "poll")
@@ -162,33 +173,27 @@ class DatabaseSource(SourceAdapter):
         return age_s < 0 or age_s >= self._options.sweep_s
 
     def _run(self, scope: str) -> Generator[Output, None, None]:
-        """One pass in a snapshot of its own."""
-        before = self._position
-        with self._snapshot() as snapshot:
+        """One pass in a snapshot of its own, which is let go before the last batch is handed on."""
+        with self._snapshot() as snapshot, closing(self._pass_of(scope, snapshot)) as outputs:
             self._source_at = snapshot.source_at
-            if before.time is None:
-                is_complete = yield from self._first(snapshot)
-            elif scope == "sweep":
-                is_complete = yield from self._sweep(snapshot)
-            else:
-                look = Look(self._work, snapshot, before, scope=scope)
-                yield from look.run()
-                is_complete = look.is_complete
-        self._plan_next(scope, is_complete=is_complete)
+            unassigned = 0
+            for output in outputs:
+                unassigned += output.unassigned
+                if output.end:
+                    break
+                # A batch without records means that nothing is new, so what belongs to nobody is told with the next.
+                if output.records:
+                    yield output._replace(unassigned=unassigned)
+                    unassigned = 0
+        self._plan_next(scope, is_complete=output.end == "complete")
+        yield output._replace(unassigned=unassigned)
 
-    def _first(self, snapshot: Snapshot) -> Generator[Output, None, bool]:
-        yield from first_reading(self._work, snapshot, self._position)
-        return True
-
-    def _sweep(self, snapshot: Snapshot) -> Generator[Output, None, bool]:
-        before = self._position
-        yield from sweep(
-            self._work,
-            snapshot,
-            before,
-            fresh=self._snapshot,
-        )
-        return self._position.swept_at != before.swept_at
+    def _pass_of(self, scope: str, snapshot: Snapshot) -> Generator[Output, None, None]:
+        if self._position.time is None:
+            return first_reading(self._work, snapshot, self._position)
+        if scope == "sweep":
+            return sweep(self._work, snapshot, self._position, fresh=self._snapshot)
+        return Look(self._work, snapshot, self._position, scope=scope).run()
 
     def _plan_next(self, scope: str, *, is_complete: bool) -> None:
         """When to look again: not before its interval, and not so soon that the platform does little else."""
@@ -216,8 +221,7 @@ class DatabaseSource(SourceAdapter):
                 connection = connection.execution_options(**options)
                 source_at = begin_snapshot(connection, self._dialect, limit_s=self._options.page_limit_s)
                 seen = horizon(connection) if self._has_horizon else None
-            is_octets = self._options.bytes_as is not None
-            reader = Reader(connection, self._dialect, codec=self._codec, is_octets=is_octets)
+            reader = Reader(connection, self._dialect, codec=self._codec, is_octets=self._is_octets)
             yield Snapshot(reader, source_at, seen)
         finally:
             with mapped("ending a snapshot"):

@@ -161,13 +161,9 @@ class TableStatements:
         """Rows whose change time is `text` or later."""
         return self._time >= self.bind_time(text)
 
-    def full(
-        self, base: ColumnElement[bool] | None, after: Mark | None, *, limit: int | None, as_octets: bool
-    ) -> Select[Any]:
-        """Rows with a change time that satisfy `base` and follow `after`, in the order of change time and key."""
+    def full(self, after: Mark | None, *, limit: int | None, as_octets: bool) -> Select[Any]:
+        """Rows with a change time that follow `after`, in the order of change time and key."""
         statement = self._select(self._read(self._names, as_octets=as_octets)).where(self._time.is_not(None))
-        if base is not None:
-            statement = statement.where(base)
         if after is not None:
             statement = statement.where(self._follows(after))
         return statement.order_by(self._time, *self._key).limit(limit)
@@ -210,10 +206,11 @@ class TableStatements:
         return statement.where(sa.or_(*equal))
 
     def present(self, numbers: Sequence[str], *, as_octets: bool) -> Select[Any]:
-        """First key column and part of the rows whose number is one of `numbers`, blanks aside."""
+        """Number, part and version of the rows whose number is one of `numbers`, blanks aside."""
         declaration = self.declaration
-        names = (declaration.key[0], declaration.part) if declaration.part else declaration.key[:1]
-        columns = self._read(names, as_octets=as_octets) + ([] if declaration.part else [sa.null()])
+        columns: list[ColumnElement[Any]] = []
+        for name in (declaration.key[0], declaration.part, declaration.version):
+            columns += self._read([name], as_octets=as_octets) if name else [sa.null()]
         trimmed = sa.func.trim(self._key[0])
         statement = sa.select(*columns).select_from(self._table)
         return statement.where(trimmed.in_(_list([self._value(number) for number in numbers])))

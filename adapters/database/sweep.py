@@ -5,17 +5,19 @@ The seen-set is one bit a key: a million keys take 125 KB.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
-from adapters.database.passes import Look, Output
+from adapters.database.look import Look
+from adapters.database.passes import Output
 from adapters.database.position import time_text
 from bus.errors import FatalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     from adapters.database.passes import Snapshot, Work
@@ -28,8 +30,8 @@ _NUMBERS: Final = 500
 _SHARE: Final = 0.01
 _AT_LEAST: Final = 10
 _AT_MOST: Final = 1_000
-#: `bus.message.escape_key_part`, undone: white space beyond U+00FF has four digits, none of them starting like others.
-_ESCAPE: Final = re.compile(r"%(1680|20[02][0-9A-F]|205F|3000|[0-9A-F]{2})")
+#: More than so many of one table are not even asked for once more.
+_UNCONFIRMED: Final = 20_000
 
 
 def last_ordinal(keys: KeyIndex) -> int:
@@ -52,7 +54,7 @@ def sweep(
     position: Position,
     *,
     fresh: Callable[[], AbstractContextManager[Snapshot]],
-) -> Iterator[Output]:
+) -> Generator[Output, None, None]:
     """All tables by thin queries; then the keys that the ledger has and the source lacks.
 
     Args:
@@ -70,74 +72,108 @@ def sweep(
     look.bitmap = bytearray((last >> 3) + 1)
     for output in look.run():
         position = output.position
-        if output.records:
+        if output.end != "complete":
             yield output
     if not look.is_complete:
-        yield Output((), position)
         return
-    missing = _missing(work, look.bitmap, last)
+    missing = _missing(work, snapshot, look.bitmap, last)
     if missing:
         with fresh() as now:
             missing = {rank: _confirmed(work, now, rank, keys) for rank, keys in missing.items()}
-    vanished: list[str] = []
-    for rank, unconfirmed in missing.items():
+    for rank, keys in missing.items():
         kind = work.tables[rank].plan.declaration.kind
-        keys = _unpurged(work, snapshot, unconfirmed)
-        vanished += keys
-        base = position.rows.get(kind, look.counts[kind] + len(keys))
-        _guard(kind, len(keys), base, work.options.vanished_max)
-    yield Output((), position._replace(swept_at=begun.isoformat(), rows=look.counts), vanished=tuple(vanished))
+        _guard(kind, len(keys), position.rows.get(kind, look.counts[kind] + len(keys)), work.options.vanished_max)
+    position = position._replace(swept_at=begun.isoformat(), rows=look.counts)
+    yield Output((), position, vanished=tuple(chain.from_iterable(missing.values())), end="complete")
 
 
-def _missing(work: Work, bitmap: bytearray, last: int) -> dict[int, list[str]]:
-    """Rank of the table → keys that the ledger had before the sweep and the sweep did not meet."""
+def _missing(work: Work, snapshot: Snapshot, bitmap: bytearray, last: int) -> dict[int, list[str]]:
+    """Rank of the table → row keys that the ledger had before the sweep, the sweep did not meet, and nothing explains.
+
+    Raises:
+        FatalError: more of one table than could be reported after any confirmation.
+    """
     ranks = {table.plan.declaration.kind: rank for rank, table in work.tables.items()}
+    most = max(_UNCONFIRMED, work.options.vanished_max or 0)
     missing: dict[int, list[str]] = {}
     after = 0
     while entries := work.keys.ordinals(after=after, limit=_PAGE):
-        for ordinal, key in entries:
-            if ordinal > last:
-                return missing
-            if not bitmap[ordinal >> 3] >> (ordinal & 7) & 1:
-                owner, kind, *_ = key.split(":", 2)
-                if owner == work.division and kind in ranks:
-                    missing.setdefault(ranks[kind], []).append(key)
         after = entries[-1][0]
+        unmet = [key for ordinal, key in entries if ordinal <= last and not _is_set(bitmap, ordinal)]
+        unmet = _unpurged(work, snapshot, unmet)
+        if work.is_explicit:
+            unmet = _unreplaced(work, bitmap, last, unmet)
+        for key in unmet:
+            owner, kind, _ = key.split(":", 2)
+            if owner == work.division and kind in ranks:
+                missing.setdefault(ranks[kind], []).append(key)
+        for rank, keys in missing.items():
+            if len(keys) > most:
+                kind = work.tables[rank].plan.declaration.kind
+                _guard(kind, len(keys), len(keys), work.options.vanished_max)
     return missing
 
 
-def _confirmed(work: Work, now: Snapshot, rank: int, keys: Sequence[str]) -> list[str]:
-    """Which of `keys` are not in the source, asked once more by number."""
+def _is_set(bitmap: bytearray, ordinal: int) -> bool:
+    return bool(bitmap[ordinal >> 3] >> (ordinal & 7) & 1)
+
+
+def _unreplaced(work: Work, bitmap: bytearray, last: int, row_keys: Sequence[str]) -> list[str]:
+    """`row_keys` without those of whose record the sweep met a later version: changed in place, not gone."""
+    gone = []
+    probes = {row_key: row_key for row_key in row_keys}
+    while probes:
+        later = {row_key: _next_version(probe) for row_key, probe in probes.items()}
+        seen = work.keys.seen(list(later.values()))
+        gone += [row_key for row_key, probe in later.items() if probe not in seen]
+        probes = {
+            row_key: probe
+            for row_key, probe in later.items()
+            if probe in seen and seen[probe].ordinal <= last and not _is_set(bitmap, seen[probe].ordinal)
+        }
+    return gone
+
+
+def _next_version(row_key: str) -> str:
+    key, _, version = row_key.rpartition(":")
+    return f"{key}:{int(version) + 1}"
+
+
+def _confirmed(work: Work, now: Snapshot, rank: int, row_keys: Sequence[str]) -> list[str]:
+    """Which of `row_keys` the source has neither as they are nor in a later version, asked once more by number."""
     statements, plan = work.tables[rank]
     native_no = work.platform.native_no
-    numbers = sorted({native_no(work.division, unescaped(key.split(":")[2])) for key in keys})
-    names = (plan.declaration.key[0], plan.declaration.part)
-    text_at = (0, 1) if plan.declaration.part and statements.is_text(plan.declaration.part) else (0,)
-    found: set[str] = set()
+    numbers = sorted({native_no(work.division, unquote(key.split(":")[2])) for key in row_keys})
+    declaration = plan.declaration
+    names = (declaration.key[0], declaration.part, declaration.version)
+    text_at = (0, 1) if declaration.part and statements.is_text(declaration.part) else (0,)
+    found: dict[str, int] = {}
     for start in range(0, len(numbers), _NUMBERS):
         part = numbers[start : start + _NUMBERS]
         page = now.reader.small(partial(statements.present, part), names, text_at=text_at)
-        found.update(plan.key_of(*row) for row in page.rows)
-    return [key for key in keys if key not in found]
+        for row in page.rows:
+            key, version = _split(plan.row_key_of(*row), is_explicit=bool(declaration.version))
+            found[key] = max(found.get(key, 0), version)
+    split = ((row_key, *_split(row_key, is_explicit=bool(declaration.version))) for row_key in row_keys)
+    return [row_key for row_key, key, version in split if found.get(key, 0) < version]
 
 
-def unescaped(part: str) -> str:
-    """A part of a business key as it was before `bus.message.escape_key_part`."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), part)
+def _split(row_key: str, *, is_explicit: bool) -> tuple[str, int]:
+    """Business key and version of a row key; 1 where the source has no version."""
+    if not is_explicit:
+        return row_key, 1
+    key, _, version = row_key.rpartition(":")
+    return key, int(version)
 
 
-def _unpurged(work: Work, snapshot: Snapshot, keys: Sequence[str]) -> list[str]:
+def _unpurged(work: Work, snapshot: Snapshot, keys: list[str]) -> list[str]:
     """`keys` without those old enough to have been purged by the site as it says it does."""
     days = work.options.purges_after_days
     if days is None:
-        return list(keys)
+        return keys
     border = time_text(snapshot.now - timedelta(days=days))
-    kept = []
-    for start in range(0, len(keys), _PAGE):
-        part = keys[start : start + _PAGE]
-        seen = work.keys.seen(part)
-        kept += [key for key in part if key not in seen or not "" < seen[key].changed_at < border]
-    return kept
+    seen = work.keys.seen(keys)
+    return [key for key in keys if key not in seen or not "" < seen[key].changed_at < border]
 
 
 def _guard(kind: str, count: int, rows: int, allowed: int | None) -> None:

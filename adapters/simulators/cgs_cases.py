@@ -122,8 +122,9 @@ class _Case:
         serial = self._serial + 1
         organisation = organisation_code(50_000_000 + self._serial % 40_000_000)
         if kind == "1":
-            born = date(1950, 1, 1) + timedelta(days=self._dice.randrange(14_000))
-            number = citizen_number("440604", born, self._dice.randrange(1000))
+            # 城区 was a district when they were born; 禅城 exists since 2002 only.
+            born = date(1985, 1, 1) + timedelta(days=self._dice.randrange(2_000))
+            number = citizen_number("440602", born, self._dice.randrange(1000))
         elif kind == "2" and self._now >= _NEW_CODES_FROM:
             number = credit_code("440604", organisation)
         else:

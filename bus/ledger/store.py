@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from bus.errors import ConfigurationError, FatalError, TransientError
+from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
 from bus.ledger import schema
 
 if TYPE_CHECKING:
@@ -80,7 +80,11 @@ class Store:
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
         self._writing = self.engine.execution_options(is_write=True)
-        self._create()
+        try:
+            self._create()
+        except ExchangeError:
+            self.close()
+            raise
 
     def _create(self) -> None:
         with self.write() as connection:

@@ -26,7 +26,8 @@ class RabbitConsumeChannel:
     Args:
         parameters: pika's.
         queue: its name.
-        prefetch: unacknowledged deliveries allowed, 1 to 65535.
+        prefetch: unacknowledged deliveries allowed, 1 to 65535. Streams are handed out in whole chunks, so more than
+            that may arrive.
         start: for a queue of type stream, see Transport.consumer; RabbitMQ stores streams in chunks, so "last" and a
             time begin with the chunk that holds it: a few earlier messages may come first.
     """

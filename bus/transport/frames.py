@@ -139,11 +139,11 @@ class Encoder:
         return envelope
 
     def _envelope(self, properties: Mapping[str, Any], headers: Mapping[str, Any]) -> bytes:
-        """CLEVER, and the only clever encoder: justified by the publish benchmark.
+        """CLEVER, and the only clever encoder. Benchmark: publishing 1.5 KB with 14 headers and 7 properties.
 
-        14 headers and 7 properties: 5 µs a message against 33 µs for pika's encoder (CPython 3.11). It wins by
-        caching the bytes of names, of short texts that repeat, and per name the last text (constant headers of a
-        stream), and by joining once.
+        All frames of a message take 7 µs against 19 to 24 µs with pika's encoder (CPython 3.11), of which this is 5.
+        It wins by caching the bytes of names, of short texts that repeat, and per name the last text (the constant
+        headers of a stream), by one plan a set of properties, and by joining once.
         """
         plan = self._plans.get(tuple(properties)) or self._plan(properties)
         pieces: list[bytes] = [plan[0]]
@@ -280,10 +280,10 @@ class Decoder:
             return _decode_by_pika(frame, at)
 
     def _decode(self, frame: bytes, at: int) -> Envelope:
-        """CLEVER, and the only clever decoder: justified by the consume benchmark.
+        """CLEVER, and the only clever decoder. Benchmark: consuming 1.5 KB with 14 headers and 7 properties.
 
-        14 headers and 7 properties: 5 µs a message against 19 µs for pika's decoder (CPython 3.11). It wins by
-        looking names up by their bytes, by one plan a set of flags, and by leaving rare types to pika.
+        7 µs a message against 20 µs with pika's decoder (CPython 3.11). It wins by looking names up by their bytes, by
+        one plan a set of flags, and by leaving rare types to pika.
         """
         (flags,) = _SHORT.unpack_from(frame, at)
         plan = self._plans.get(flags) or self._plan(flags)

@@ -38,8 +38,9 @@ class Management(NamedTuple):
         """How the vhost differs from the model, as the broker's own tables say.
 
         Reported: an exchange or queue that is missing or has another type, durability or argument, or a policy on it
-        (a policy changes what arguments promise); a binding that is missing; a binding into a queue of the model that
-        the model does not have. Queues beyond the model, and bindings to them, are not our business.
+        (it changes what arguments promise; the broker shows it about ten seconds after it was set); a binding that is
+        missing; a binding into a queue of the model that the model does not have. Queues beyond the model, and
+        bindings to them, are not our business.
 
         Raises:
             TransientError: the API does not answer.

@@ -3,7 +3,7 @@
 URL: `amqp://user:password@host:5672/vhost` or `amqps://…`, with options in the query string:
 
 * `management=http://host:15672`: the management API for `differences`; without it the default address on the same host
-  is tried, `management=none` tries nothing (docs/decisions/0004).
+  is tried, `management=none` tries nothing (docs/decisions/0007).
 * `heartbeat=30`: seconds, at most 30.
 * `patience_s=30`: how long a broker that blocks publishing is borne.
 * `cafile=`, `certfile=`, `keyfile=`: PEM files for amqps; the server's certificate is always verified.

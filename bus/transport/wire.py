@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pika import frame
 from pika.adapters.select_connection import IOLoop, SelectConnection
-from pika.exceptions import AMQPError, ConnectionClosedByClient
+from pika.exceptions import AMQPError, ConnectionClosedByClient, StreamLostError
 
 from bus.errors import TransientError
 from bus.transport.content import Confirms, ContentReader
@@ -56,8 +56,8 @@ class _Connection(SelectConnection):
     def take_frame(self, data: bytes) -> None:
         """Handle one frame as pika does."""
         _, value = frame.decode_frame(data)
-        if value is not None:
-            self._process_frame(value)
+        assert value is not None  # the frame is whole
+        self._process_frame(value)
 
     def say_goodbye(self) -> None:
         """Send connection.close, nothing before it.
@@ -191,7 +191,7 @@ class Wire:
         while not self._is_over and time.monotonic() < until:
             self._turn(0.1)
         if not self._is_over:
-            self._connection._terminate_stream(TransientError("closed"))  # noqa: SLF001 - pinned by a test
+            self._connection._terminate_stream(StreamLostError("closed"))  # noqa: SLF001 - pinned by a test
             self._turn(0)
         if self._loop is not None:
             self._loop.deactivate_poller()

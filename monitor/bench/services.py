@@ -217,10 +217,15 @@ class RabbitMQ(Service):
             f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.management_port}\n"
             "log.file = false\nlog.console = true\nlog.console.level = warning\n"
+            f"{self.settings()}"
         )
         self._epmd = self._spawn(
             ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"], env=self.environment()
         )
+
+    def settings(self) -> str:
+        """Further lines of rabbitmq.conf; asked once, when the server is made."""
+        return ""
 
     def url(self, vhost: str = "/", *, user: str = "guest", password: str = "guest") -> str:
         """AMQP URL of a vhost."""

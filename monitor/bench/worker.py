@@ -6,7 +6,6 @@ begin at the same moment, and neither the interpreter's start nor its end is mea
 
 from __future__ import annotations
 
-import gc
 import json
 import resource
 import sys
@@ -24,6 +23,7 @@ from monitor import logs
 from monitor.bench.watch import WatchedTransport
 from monitor.bootstrap import build
 from monitor.settings import load
+from monitor.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def ready(prepare: Callable[[], Any] = gc.collect) -> None:
+def ready(prepare: Callable[[], Any] = tune) -> None:
     """Say that everything is prepared, and wait for the word."""
     prepare()
     print("ready", flush=True)

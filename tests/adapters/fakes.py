@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class MemoryKeys(KeyIndex):
-    """The ledger's key table in memory.
+    """The ledger's key table in memory, for a source with a version column.
 
     Attributes:
         read: every record handed on that was new or changed.
         duplicates: handed on although nothing had changed.
-        vanished: keys reported as vanished.
+        vanished: row keys reported as vanished.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,8 @@ class MemoryKeys(KeyIndex):
         self.position: str | None = None
         self.unassigned = 0
 
-    def seen(self, keys: Sequence[str]) -> Mapping[str, Seen]:
-        return {key: self._seen[key] for key in keys if key in self._seen}
+    def seen(self, row_keys: Sequence[str]) -> Mapping[str, Seen]:
+        return {key: self._seen[key] for key in row_keys if key in self._seen}
 
     def parked(self, reason: str) -> Sequence[Record]:
         return [record for record in self._parked.values() if record.park == reason]
@@ -54,20 +54,19 @@ class MemoryKeys(KeyIndex):
         self.position = batch.position
 
     def _take(self, record: Record) -> None:
-        before = self._seen.get(record.key)
-        is_waiting = record.key in self._parked
-        version = record.version or (before.version if before else 0) + 1
-        is_known = before is not None and not before.is_vanished and self._digests[record.key] == record.digest
-        if is_known and before is not None and before.version == version and not (is_waiting and not record.park):
-            self.duplicates.append(record)
-        else:
+        key = record.row_key
+        before, was_waiting = self._seen.get(key), key in self._parked
+        is_same = before is not None and not before.is_vanished and self._digests[key] == record.digest
+        if not is_same or (was_waiting and not record.park):
             self.read.append(record)
-        self._parked.pop(record.key, None)
+        elif before is not None and before.changed_at != "" and not was_waiting:
+            self.duplicates.append(record)
+        self._parked.pop(key, None)
         if record.park:
-            self._parked[record.key] = record
+            self._parked[key] = record
         ordinal = before.ordinal if before else len(self._seen) + 1
-        self._digests[record.key] = record.digest
-        self._seen[record.key] = Seen(ordinal, version, record.changed_at, is_vanished=False)
+        self._digests[key] = record.digest
+        self._seen[key] = Seen(ordinal, record.version or 1, record.changed_at, is_vanished=False)
 
 
 def drain(source: SourceAdapter, ledger: MemoryKeys, *, max_records: int = 100) -> None:

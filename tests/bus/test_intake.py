@@ -9,16 +9,13 @@ import pytest
 from bus import clock
 from bus.assembly import Assembly, Moment, Parts
 from bus.errors import FatalError, RejectedError
-from bus.ledger.ledger import Ledger, SourceLedger
 from bus.message import Fault
 from bus.seal import Leaf, Sealer, genesis
 from bus.triage import segments
 from tests.bus.parts import KEY_HASH, FakeNotices, FakeTranslator, FakeValidator, row, sha
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from bus.ledger.ledger import Ledger, SourceLedger
     from bus.ledger.values import Equation
     from bus.message import Entry, Record
 
@@ -53,13 +50,6 @@ class Source:
     @property
     def equation(self) -> Equation:
         return self.ledger.progress()[0].equation
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(f"sqlite:///{tmp_path}/gateway.db", key_hash=KEY_HASH)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -184,11 +174,11 @@ def test_a_bug_of_our_own_holds_back_one_record_and_not_the_page(source: Source)
 
 
 def test_a_child_waits_for_its_parent_and_does_not_park_its_case(source: Source) -> None:
-    child = row("1", kind="BJ", park="no-parent")
+    child = row("1", kind="BJ", text="bad without its parent", park="no-parent")
     assert source.take(child) == []
     assert source.take(child) == []
     assert [r.key for r in source.parts.index.parked("no-parent")] == ["440604:BJ:1"]
-    assert source.parts.index.parked("no-parent")[0].content == {"TEXT": "a"}
+    assert source.parts.index.parked("no-parent")[0].content == {"TEXT": "bad without its parent"}
     assert keys(source.take(row("1"), row("1", kind="BJ"))) == ["r1 SL SL:1:1", "r2 BJ BJ:1:1"]
     assert (source.equation.read, source.equation.parked, source.equation.pending) == (2, 0, 2)
     assert source.parts.index.parked("no-parent") == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bus.message import Message
 
 TRUST = Trust(KEY_HASH, (("foshan/*", SIGNER.verify_key),))
+QUICK_CONSUMER = ConsumerOptions(prefetch=100, pause_s=0.001, longest_wait_s=0.02)
 metadata = MetaData()
 handled = Table(
     "handled", metadata, Column("id", Integer, primary_key=True), Column("key", Text), Column("state", Text)
@@ -48,6 +50,8 @@ class Core:
     failing: dict[str, int] = field(default_factory=dict)
     away: int = 0
     found: list[Finding] = field(default_factory=list)
+    options: ConsumerOptions = field(default=QUICK_CONSUMER)
+    queue_name: str = "core"
 
     def handle(self, connection: Connection, received: Received) -> None:
         key = received.member.key
@@ -65,7 +69,8 @@ class Core:
             trust=TRUST,
             engine=self.engine,
             handle=self.handle,
-            options=ConsumerOptions(prefetch=100, pause_s=0.001, longest_wait_s=0.02),
+            options=self.options,
+            queue=self.queue_name,
             on_finding=self.found.append,
         )
         stop, errors = threading.Event(), list[BaseException]()
@@ -265,3 +270,71 @@ def test_findings_are_logged_when_nobody_asks_for_them(
     finding = consumer._remembered().feed(core.queue("core")[0]._replace(routing_key="a.b.c", headers={})).findings[0]
     consumer._on_finding(finding)
     assert said == [("finding", "forged")]
+
+
+@pytest.mark.parametrize(
+    ("start", "numbers"),
+    [("first", [1, 2, 3, 4]), (3, [3, 4]), (datetime(2000, 1, 1, tzinfo=UTC), [1, 2, 3, 4])],
+)
+def test_the_journal_is_read_from_where_it_is_asked(
+    core: Core, publish: Callable[..., None], start: str | int | datetime, numbers: list[int]
+) -> None:
+    for number in (1, 2, 3, 4):
+        publish(number)
+    core.options = replace(core.options, is_whole=False, start=start)
+    core.queue_name = "journal"
+    core.consume(lambda: core.keys[-1:] == expect(4))
+    assert core.keys == expect(*numbers)
+    core.consume(lambda: True)
+    assert core.keys == expect(*numbers)
+
+
+def test_a_bad_message_stays_in_the_journal(core: Core, publish: Callable[..., None]) -> None:
+    publish(1)
+    core.failing = {"440604:SL:1:1": 99}
+    core.options = replace(core.options, start="first")
+    core.queue_name = "journal"
+    core.consume(lambda: core.failing["440604:SL:1:1"] <= 93)
+    publish(2)
+    core.consume(lambda: core.keys == expect(2))
+
+
+def test_stopping_while_the_broker_is_away_is_no_error(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise TransientError("the broker is away")
+
+    monkeypatch.setattr(core.transport, "consumer", away)
+    consumer = Consumer(core.transport, trust=TRUST, engine=core.engine, handle=core.handle, options=core.options)
+    stop = threading.Event()
+    thread = threading.Thread(target=consumer.run, args=[stop])
+    thread.start()
+    deadline = time.monotonic() + 5
+    while consumer.last_error is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    stop.set()
+    thread.join()
+    assert consumer.last_error == "the broker is away"
+
+
+def test_stopping_while_an_entry_fails_leaves_it_in_the_queue(core: Core, publish: Callable[..., None]) -> None:
+    publish(1)
+    core.failing = {"440604:SL:1:1": 99}
+    core.options = replace(core.options, pause_s=60)
+    core.consume(lambda: core.failing["440604:SL:1:1"] <= 97)
+    assert core.keys == []
+    assert [m.headers["x-seq"] for m in core.queue("core") if "x-seq" in m.headers] == [1]
+
+
+def test_a_bug_of_our_own_stops_the_consumer_and_keeps_the_message(
+    core: Core, publish: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(1)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bus.outbound.Verifier.feed", broken)
+    consumer = Consumer(core.transport, trust=TRUST, engine=core.engine, handle=core.handle, options=core.options)
+    with pytest.raises(ZeroDivisionError):
+        consumer.run(threading.Event())
+    assert [m.headers["x-seq"] for m in core.queue("core") if "x-seq" in m.headers] == [1]

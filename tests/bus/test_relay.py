@@ -12,19 +12,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bus import relay as relay_module
 from bus.errors import FatalError, TransientError
-from bus.ledger.ledger import Ledger
 from bus.relay import Relay, RelayOptions
 from bus.seal import read_checkpoint
 from bus.topology import supervision
 from bus.transport.embedded import EmbeddedTransport
 from bus.trust import Signer
-from tests.bus.parts import KEY_HASH, row
+from tests.bus.parts import row
 from tests.bus.test_intake import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from bus.ledger.ledger import Ledger
     from bus.message import Message
     from bus.ports import PublishChannel, Transport
 
@@ -82,10 +82,8 @@ class Channel:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Iterator[Source]:
-    ledger = Ledger(f"sqlite:///{tmp_path}/gateway.db", key_hash=KEY_HASH)
-    yield Source(ledger)
-    ledger.close()
+def source(ledger: Ledger) -> Source:
+    return Source(ledger)
 
 
 def run(

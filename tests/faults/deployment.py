@@ -19,6 +19,7 @@ from bus.message import business_key
 from bus.topology import supervision
 from bus.transport import connect
 from monitor.commands.deployment import write_deployment
+from monitor.commands.simulate import platform_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ START = datetime(2010, 3, 1, 8)  # noqa: DTZ001 - the platform's columns have no
 _CONFIG = """\
 node: test-1
 group: test
-store: sqlite:///gateway.db
+store: {store}
 bus: {bus}
 signing: {{key: keys/test.pem}}
 packages: {packages}
@@ -60,10 +61,12 @@ class Deployment:
     bus: str
 
     @classmethod
-    def make(cls, folder: Path, bus: str, *, packages: str = "auto", url: str = "") -> Deployment:
+    def make(
+        cls, folder: Path, bus: str, *, packages: str = "auto", url: str = "", store: str = "sqlite:///gateway.db"
+    ) -> Deployment:
         """Write the configuration, declare the topology, create an empty platform."""
         url = url or f"sqlite:///{folder}/platform.db"
-        write_deployment(folder, "test", _CONFIG.format(bus=bus, packages=packages, url=url))
+        write_deployment(folder, "test", _CONFIG.format(bus=bus, packages=packages, url=url, store=store))
         connect(bus).declare(supervision())
         made = cls(folder, url, bus)
         engine = made.platform()
@@ -76,9 +79,17 @@ class Deployment:
         return create_engine(self.url, connect_args={"timeout": 60} if self.url.startswith("sqlite") else {})
 
     def feed(self, records: int, *, first_case: int) -> None:
-        """Some more rows; cases are numbered on."""
+        """Some more rows, a commit each, with the platform's own clock as change time; cases are numbered on."""
         engine = self.platform()
-        cgs.feed(engine, division=DIVISION, start=START, records=records, seed=7, first_case=first_case)
+        steps = cgs.live(engine, division=DIVISION, now=platform_now, seed=first_case, first_case=first_case)
+        for _ in range(records):
+            next(steps)
+        engine.dispose()
+
+    def feed_past(self, records: int) -> None:
+        """Rows of past months, in bulk."""
+        engine = self.platform()
+        cgs.feed(engine, division=DIVISION, start=START, records=records, seed=7)
         engine.dispose()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

@@ -57,13 +57,13 @@ def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, vhos
     try:
         for turn in range(KILLS // 2):
             process = deployment.start()
-            for part in range(4):
-                deployment.feed(60, first_case=1000 * (4 * turn + part))
-                total += 60
-                time.sleep(dice.uniform(0.05, 0.5))
             before = len(core.rows(tmp_path))
+            deadline = time.monotonic() + dice.uniform(1.0, 2.5)
+            while time.monotonic() < deadline:
+                deployment.feed(20, first_case=1000 * turn + total)
+                total += 20
             assert kill(process), (tmp_path / "gateway.log").read_text()[-2000:]
-            in_flight += before < total
+            in_flight += before < len(core.rows(tmp_path)) < total
         settle(deployment, total)
     finally:
         stop.set()
@@ -75,7 +75,7 @@ def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, vhos
 def test_a_consumer_that_is_killed_handles_everything_once(tmp_path: Path, vhost: Vhost) -> None:
     deployment = Deployment.make(tmp_path, vhost.url)
     total = 6000
-    deployment.feed(total, first_case=0)
+    deployment.feed_past(total)
     deployment.run("run", "--drain")
     dice = random.Random(20100302)
     command = [sys.executable, "-m", "tests.faults.core", str(tmp_path), vhost.url, "0.0005"]

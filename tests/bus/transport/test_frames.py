@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -109,9 +110,13 @@ def test_a_header_of_another_type_is_refused_with_the_name_of_the_message(value:
         Encoder(1, frame_max=4096).encode([message])
 
 
-def test_text_in_a_subclass_of_str_is_encoded_as_text() -> None:
+def test_values_of_a_subclass_are_encoded_as_their_base() -> None:
     class Name(str):
         __slots__ = ()
 
-    plain = Encoder(1, frame_max=4096).envelope(Message("a", {}, {"x": "市"}, b""))
-    assert Encoder(1, frame_max=4096).envelope(Message("a", {}, {"x": Name("市")}, b"")) == plain
+    class Number(IntEnum):
+        FIVE = 5
+
+    plain = Encoder(1, frame_max=4096).envelope(Message("a", {}, {"x": "市", "n": 5}, b""))
+    derived = Message("a", {}, {"x": Name("市"), "n": Number.FIVE}, b"")
+    assert Encoder(1, frame_max=4096).envelope(derived) == plain
