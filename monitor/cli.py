@@ -354,8 +354,8 @@ def bench(
         list[str] | None,
         typer.Option(
             "--part",
-            help="只测这些 · Only these parts: single, double, package, package-double, consume, pg-store, latency, "
-            "memory.",
+            help="只测这些 · Only these parts: single, double, package, package-double, consume, pg-store, "
+            "journal, latency, memory.",
         ),
     ] = None,
     seconds: Annotated[int, typer.Option("--seconds", min=1, help="时延测多久 · Seconds of `latency`.")] = 60,

@@ -40,6 +40,6 @@ MEMORY_MB: Final = 150.0
 GROWTH: Final = 0.03
 
 #: Parts that are interleaved, round by round, and those that run once at the end.
-ROUND_PARTS: Final = ("single", "double", "package", "package-double", "consume", "pg-store")
+ROUND_PARTS: Final = ("single", "double", "package", "package-double", "consume", "pg-store", "journal")
 LAST_PARTS: Final = ("latency", "memory")
 PARTS: Final = (*ROUND_PARTS, *LAST_PARTS)

@@ -16,11 +16,11 @@ from bus.envelope import Wrapper
 from bus.ledger.ledger import Ledger
 from bus.relay import CHECKPOINT_EVERY
 from bus.seal import checkpoint
-from bus.topology import supervision
 from bus.transport import connect
 from bus.transport.frames import Encoder
 from bus.trust import Signer, load_trust
 from monitor.bench.processes import Measured, Worker, run_together
+from monitor.bench.topology import topology
 from monitor.bench.yardstick import CHANNEL, FRAME_MAX, PER_WRITE
 from monitor.commands.deployment import write_deployment
 from monitor.commands.simulate import platform_now
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 #: Two installations of one product: the second process reads the second one.
 DIVISIONS: Final = {"chancheng": "440604", "sanshui": "440607"}
 GROUP: Final = "bench"
-TOPOLOGY: Final = supervision()
 
 _TEMPLATE: Final = """\
 node: bench-1
@@ -95,11 +94,11 @@ class Bench:
         return url
 
     @contextmanager
-    def vhost(self) -> Iterator[str]:
-        """URL of a fresh vhost with the whole topology; it is gone afterwards, so each round begins empty."""
+    def vhost(self, *, has_journal: bool = False) -> Iterator[str]:
+        """URL of a fresh vhost with its topology; it is gone afterwards, so each round begins empty."""
         name = self.broker.vhost()
         url = f"{self.broker.url(name)}?management={self.broker.management_url}"
-        connect(url).declare(TOPOLOGY)
+        connect(url).declare(topology(has_journal=has_journal))
         try:
             yield url
         finally:
@@ -128,6 +127,7 @@ class Bench:
             "config": str(config),
             "records": options.records or self.records,
             "keeps_confirms": options.keeps_confirms,
+            "has_journal": options.has_journal,
         }
         return Worker("gateway", task, log=self.log)
 
@@ -169,6 +169,7 @@ class GatewayOptions(NamedTuple):
         records: when to stop; 0: when the whole platform is confirmed.
         adapter: further options of the adapter.
         keeps_confirms: whether every confirm is reported.
+        has_journal: whether the vhost holds the journal too.
     """
 
     packages: str
@@ -177,6 +178,7 @@ class GatewayOptions(NamedTuple):
     records: int = 0
     adapter: Mapping[str, Any] = MappingProxyType({})
     keeps_confirms: bool = False
+    has_journal: bool = False
 
 
 def writes(messages: Sequence[Message]) -> list[tuple[int, bytes]]:

@@ -200,10 +200,12 @@ counts are ratios inside one run, everything interleaved round by round, each on
   publishes from the same rows.
 - *naive*: a record at a time: element tree, RSA-2048 signature, two SQLite commits, one confirm waited for (kombu).
 - *single*, *double*: one or two gateway processes: PostgreSQL, mapping, rules and XSD, seal, ledger (SQLite,
-  synchronous=FULL), confirmed publish into the whole topology, `journal` included; one record a message, a signed
-  checkpoint after at most 256.
+  synchronous=FULL), confirmed publish into the same kind of quorum queue; one record a message, a signed checkpoint
+  after at most 256.
 - *package*, *package-double*: the same with 50 records a message, counted in records.
 - *pg-store*: *single* with the ledger in PostgreSQL; no bar.
+- *yardstick-journal*, *single-journal*: both with the journal bound beside `core`, as in production: the broker then
+  writes every message twice. No bar.
 - *consume*: the core's library, every check on, a handler that only counts; *kombu*: kombu with raw bodies,
   prefetch 500, one acknowledgement a hundred messages, and no check.
 - *latency*: from the return of a row's COMMIT to its confirm, one commit a row.

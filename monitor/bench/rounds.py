@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from psycopg import connect as connect_postgresql
 from psycopg.rows import dict_row
 
-from bus.topology import CORE, Topology
-from bus.transport import connect
-from monitor.bench.material import DIVISIONS, TOPOLOGY, GatewayOptions, writes
+from bus.topology import CORE
+from monitor.bench.material import DIVISIONS, GatewayOptions, writes
 from monitor.bench.naive import run_naive
 from monitor.bench.processes import Worker, cpu_of, machine_busy_s, run_together
 from monitor.bench.yardstick import pour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from monitor.bench.material import Bench
     from monitor.bench.processes import Measured
@@ -63,27 +61,15 @@ class Rounds:
             self._add("consume", self._consumer("consume"))
         if "pg-store" in parts:
             self._add("pg-store", self._gateway("never", 1, is_postgresql=True))
+        if "journal" in parts:
+            self._add("yardstick-journal", self._yardstick(has_journal=True))
+            self._add("single-journal", self._gateway("never", 1, has_journal=True))
 
     def _add(self, series: str, sample: Sample) -> None:
         self.samples.setdefault(series, []).append(sample)
 
-    @contextmanager
-    def _quorum_alone(self) -> Iterator[str]:
-        """URL of a vhost in which the quorum queue `core` is the only one that takes records."""
-        broker = self._bench.broker
-        name = broker.vhost()
-        url = broker.url(name)
-        queues = tuple(queue for queue in TOPOLOGY.queues if not queue.is_stream)
-        names = {queue.name for queue in queues}
-        bindings = tuple(binding for binding in TOPOLOGY.bindings if binding.queue in names)
-        connect(f"{url}?management=none").declare(Topology(TOPOLOGY.exchanges, queues, bindings))
-        try:
-            yield url
-        finally:
-            broker.delete_vhost(name)
-
-    def _yardstick(self) -> Sample:
-        with self._quorum_alone() as bus:
+    def _yardstick(self, *, has_journal: bool = False) -> Sample:
+        with self._bench.vhost(has_journal=has_journal) as bus:
             before = cpu_of(self._bench.broker.pid)
             pace = pour(bus, self._writes)
             spent = cpu_of(self._bench.broker.pid) - before
@@ -96,15 +82,18 @@ class Rounds:
             rows: list[dict[str, Any]] = connection.execute(
                 "SELECT * FROM t_shouli ORDER BY gxsj LIMIT %s", (NAIVE_ROWS,)
             ).fetchall()
-        with self._quorum_alone() as bus:
-            return Sample(run_naive(rows, bus=bus, queue=CORE, store=bench.store()).rate)
+        with bench.vhost() as bus:
+            return Sample(run_naive(rows, bus=without_options(bus), queue=CORE, store=bench.store()).rate)
 
-    def _gateway(self, packages: str, processes: int, *, is_postgresql: bool = False) -> Sample:
+    def _gateway(
+        self, packages: str, processes: int, *, is_postgresql: bool = False, has_journal: bool = False
+    ) -> Sample:
         bench = self._bench
         names = list(DIVISIONS)[:processes]
-        with bench.vhost() as bus:
+        with bench.vhost(has_journal=has_journal) as bus:
             store = bench.database.url(bench.database.database()) if is_postgresql else ""
-            workers = [bench.gateway(name, bus, GatewayOptions(packages, store=store)) for name in names]
+            options = GatewayOptions(packages, store=store, has_journal=has_journal)
+            workers = [bench.gateway(name, bus, options) for name in names]
             return self._measure(workers, bench.records * processes)
 
     def _measure(self, workers: Sequence[Worker], records: int) -> Sample:
@@ -128,11 +117,11 @@ class Rounds:
     def _consumer(self, role: str) -> Sample:
         """Drain a queue that holds the whole stream, checkpoints included."""
         bench = self._bench
-        with self._quorum_alone() as bus:
+        with bench.vhost() as bus:
             pour(bus, self._stream_writes)
-            options: dict[str, Any] = {"bus": f"{bus}?management=none", "records": bench.records}
+            options: dict[str, Any] = {"bus": bus, "records": bench.records}
             if role == "kombu":
-                options = {"bus": bus, "records": len(bench.stream), "queue": CORE}
+                options = {"bus": without_options(bus), "records": len(bench.stream), "queue": CORE}
             else:
                 options |= {"trust": str(bench.folder / "trust.yaml"), "store": f"sqlite:///{bench.store()}"}
             return self._measure([Worker(role, options, log=bench.log)], len(bench.stream))
@@ -143,3 +132,8 @@ def rate_of(found: Sequence[Measured]) -> float:
     begin = min(found, key=lambda each: each.first[0])
     end = max(each.last[0] for each in found)
     return (sum(each.last[1] for each in found) - begin.first[1]) / (end - begin.first[0])
+
+
+def without_options(url: str) -> str:
+    """An AMQP URL as other clients understand it."""
+    return url.partition("?")[0]

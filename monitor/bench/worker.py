@@ -20,6 +20,7 @@ from bus.outbound import Consumer, ConsumerOptions
 from bus.transport import connect
 from bus.trust import load_trust
 from monitor import logs
+from monitor.bench.topology import topology
 from monitor.bench.watch import WatchedTransport
 from monitor.bootstrap import build
 from monitor.settings import load
@@ -58,7 +59,7 @@ def run_gateway(options: Mapping[str, Any]) -> dict[str, Any]:
     """One gateway process until `records` records are confirmed."""
     settings = load(Path(options["config"]))
     transport = WatchedTransport(connect(settings.bus))
-    gateway = build(settings, transport=transport)
+    gateway = build(settings, transport=transport, topology=topology(has_journal=options["has_journal"]))
     stop = threading.Event()
     until = time.monotonic() + _TIMEOUT_S
     memory: list[tuple[int, int]] = []
