@@ -162,7 +162,8 @@ def build(
     Args:
         settings: the checked configuration.
         only: names of the sources to run; none = all.
-        transport, topology: the bus and its model, where they are not to be made from the settings.
+        transport: the bus, where it is not to be made from the settings.
+        topology: its model, likewise.
 
     Raises:
         ConfigurationError: every problem of keys, mappings, adapters and store that can be known without connecting.
