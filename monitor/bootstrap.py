@@ -150,12 +150,20 @@ class Gateway:
         self.ledger.close()
 
 
-def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
+def build(
+    settings: Settings,
+    *,
+    only: Sequence[str] = (),
+    transport: Transport | None = None,
+    topology: Topology | None = None,
+) -> Gateway:
     """Wire a gateway.
 
     Args:
         settings: the checked configuration.
         only: names of the sources to run; none = all.
+        transport: the bus, where it is not to be made from the settings.
+        topology: its model, likewise.
 
     Raises:
         ConfigurationError: every problem of keys, mappings, adapters and store that can be known without connecting.
@@ -163,8 +171,8 @@ def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
     """
     trust, signer, parts = lint(settings, only=only)
     ledger = Ledger(settings.store, key_hash=trust.key_hash)
-    transport = connect(settings.bus)
-    topology = topology_of(settings)
+    transport = transport or connect(settings.bus)
+    topology = topology or topology_of(settings)
     if settings.bus.startswith("embedded:"):  # no operator's account there: the file is this deployment's own
         transport.declare(topology)
     runs = tuple(_source_run(settings, name, made, ledger, transport, topology, signer) for name, made in parts.items())

@@ -349,16 +349,39 @@ def keys_export(
 def bench(
     *,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="轮数 · Rounds.")] = 5,
-    records: Annotated[int, typer.Option("--records", min=1000, help="每轮条数 · Records a round.")] = 20_000,
-    part: Annotated[list[str] | None, typer.Option("--part", help="只测这些 · Only these parts.")] = None,
+    records: Annotated[int, typer.Option("--records", min=1000, help="每轮条数 · Records a round.")] = 40_000,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part",
+            help="只测这些 · Only these parts: single, double, package, package-double, consume, pg-store, "
+            "journal, latency, memory.",
+        ),
+    ] = None,
+    seconds: Annotated[int, typer.Option("--seconds", min=1, help="时延测多久 · Seconds of `latency`.")] = 60,
+    memory_records: Annotated[
+        int, typer.Option("--memory-records", min=1000, help="内存测多少条 · Records of `memory`.")
+    ] = 1_000_000,
+    report: Annotated[Path | None, typer.Option("--report", help="写成一页 · Write docs/reference/bench.md.")] = None,
     json: Json = False,
     lang: Lang,
 ) -> None:
-    """测速：与同一轮里的标尺相比。 Measure, as ratios to a yardstick in the same run."""
+    """测速：自带 RabbitMQ 与 PostgreSQL，与同一轮里的标尺相比。.
+
+    Measure, as ratios to a yardstick in the same run; RabbitMQ and PostgreSQL are started for it and removed again.
+    """
     from monitor.commands.bench import run_bench
     from monitor.terminal import Terminal
 
-    run_bench(Terminal(lang, json), rounds=rounds, records=records, parts=part or [])
+    run_bench(
+        Terminal(lang, json),
+        rounds=rounds,
+        records=records,
+        parts=part or [],
+        seconds=seconds,
+        memory_records=memory_records,
+        report=report,
+    )
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from monitor.bootstrap import build
 from monitor.equation import show_equation, sources_object
 from monitor.settings import load
 from monitor.terminal import Exit, exit_codes
+from monitor.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ def run_gateway(
         settings = load(config)
         logs.configure(is_quiet=is_draining)
         gateway = build(settings, only=sources)
+        tune()
         try:
             with terminal.progress(zh="已发布", en="published", total=None) as update:
 
