@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
 
+from bus.backoff import Backoff
 from bus.errors import ExchangeError, TransientError
 from bus.inbox import Inbox
 from bus.topology import CORE
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from threading import Event
 
     from sqlalchemy import Connection, Engine
-    from tenacity import RetryCallState
 
     from bus.envelope import Member
     from bus.findings import Finding
@@ -111,9 +110,8 @@ class Consumer:
         self._queue = queue
         self._options = options or ConsumerOptions()
         self._on_finding = on_finding or _log_finding
-        self._failures = 0
+        self._backoff = Backoff("consume", longest_wait_s=self._options.longest_wait_s)
         self.handled = 0
-        self.last_error: str | None = None
 
     def run(self, stop: Event) -> None:
         """Consume until `stop` is set.
@@ -121,28 +119,12 @@ class Consumer:
         Raises:
             FatalError: the streams cannot be followed any further; messages stay in the queue.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._pause_s,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            reraise=True,
-            before_sleep=self._note_failure,
-        )
-        try:
-            retrying(self._session, stop)
-        except TransientError:
-            if not stop.is_set():
-                raise
+        self._backoff.run(lambda: self._session(stop), stop)
 
-    def _pause_s(self, _state: RetryCallState) -> float:
-        return min(self._options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self._failures += 1
-        self.last_error = str(state.outcome.exception())
-        _log.warning("cannot consume", action="consume", failures=self._failures, error=self.last_error)
+    @property
+    def last_error(self) -> str | None:
+        """What keeps the queue from being consumed, or None."""
+        return self._backoff.last_error
 
     def _session(self, stop: Event) -> None:
         start = self._options.start
@@ -153,7 +135,7 @@ class Consumer:
             while not stop.is_set():
                 deliveries = channel.receive(self._options.prefetch, timeout_s=0.2)
                 self._take(channel, deliveries, stop)
-                self._failures, self.last_error = 0, None
+                self._backoff.worked()
         finally:
             channel.close()
 

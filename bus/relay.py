@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import structlog
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
-
 from bus import clock
+from bus.backoff import Backoff
 from bus.envelope import Wrapper, mark_resent
 from bus.errors import FatalError, TransientError
 from bus.grouping import pack, portions, regroup
@@ -25,15 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from tenacity import RetryCallState
-
     from bus.ledger.ledger import SourceLedger
     from bus.message import Entry, Message
     from bus.ports import PublishChannel, Transport
     from bus.topology import Topology
     from bus.trust import Signer
-
-_log = structlog.get_logger(__name__)
 
 CHECKPOINT_EVERY: Final = 256
 """Entries at most under one checkpoint (architecture §3 "Chain")."""
@@ -119,8 +113,7 @@ class Relay:
         self.signer = signer
         self.options = options
         self.wake = wake
-        self._failures = 0
-        self.last_error: str | None = None
+        self._backoff = Backoff("publish", longest_wait_s=options.longest_wait_s)
 
     def run(self, stop: Event) -> None:
         """Run until `stop` is set.
@@ -128,32 +121,12 @@ class Relay:
         Raises:
             FatalError: another gateway publishes this stream, or the ledger is damaged.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._pause_s,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            reraise=True,
-            before_sleep=self._note_failure,
-        )
-        try:
-            retrying(self._session, stop)
-        except TransientError:
-            if not stop.is_set():
-                raise
+        self._backoff.run(lambda: self._session(stop), stop)
 
-    def _pause_s(self, state: RetryCallState) -> float:
-        assert state.outcome is not None
-        error = state.outcome.exception()
-        if isinstance(error, TransientError) and error.retry_after_s is not None:
-            return error.retry_after_s
-        return min(self.options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self._failures += 1
-        self.last_error = str(state.outcome.exception())
-        _log.warning("broker is away", action="publish", failures=self._failures, error=self.last_error)
+    @property
+    def last_error(self) -> str | None:
+        """What keeps the stream from being published, or None."""
+        return self._backoff.last_error
 
     def compare(self) -> None:
         """Compare the broker with the model; raises TransientError, naming every difference."""
@@ -177,7 +150,7 @@ class Relay:
 
     def note_progress(self) -> None:
         """The broker has confirmed something, so it is there."""
-        self._failures, self.last_error = 0, None
+        self._backoff.worked()
 
 
 class _Session:

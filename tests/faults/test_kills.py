@@ -33,6 +33,7 @@ def check(deployment: Deployment) -> None:
     found = Counter(key for key, _, _ in handled)
     assert found - expected == Counter(), "handled twice, or never there"
     assert expected - found == Counter(), "lost"
+    assert core.findings(deployment.folder) == []
     assert [seq for _, _, seq in handled] == sorted(seq for _, _, seq in handled), "out of order"
 
 
