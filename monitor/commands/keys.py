@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from bus.errors import ConfigurationError
@@ -29,9 +30,7 @@ def write_private(path: Path, content: bytes) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
     except FileExistsError as error:
-        raise ConfigurationError(
-            [f"{path}: exists already; a key is never overwritten, choose another name"]
-        ) from error
+        raise ConfigurationError([f"{path}: exists already and is not overwritten; choose another name"]) from error
     except OSError as error:
         raise ConfigurationError([f"{path}: cannot be written ({error.strerror})"]) from error
 
@@ -48,16 +47,16 @@ def _object(key: VerifyKey) -> dict[str, Any]:
 def run_new(terminal: Terminal, file: Path, *, name: str) -> None:
     """Make a key; print the lines for the trust file."""
     with exit_codes(terminal):
+        if re.search(r"[\s+]", name) or not name:
+            raise ConfigurationError([f"--name {name!r}: a name without white space and '+' is expected"])
         write_private(file, new_private_key())
         key = Signer.load(file, name=name).verify_key
         terminal.say(
             zh=f"已写入 {file}（仅所有者可读）。把下面的内容加入 trust.yaml 的 streams：",
             en=f"Written: {file} (readable by its owner only). Add this to `streams` of trust.yaml:",
         )
-        if not terminal.is_json:
-            print('  - pattern: "<group>/<source>"')
-            for word, value in _object(key).items():
-                print(f'    {word}: "{value}"')
+        lines = [f'    {word}: "{value}"' for word, value in _object(key).items()]
+        terminal.write('  - pattern: "<group>/<source>"', *lines)
         terminal.result({"file": str(file), **_object(key)})
 
 
@@ -77,7 +76,8 @@ def run_list(terminal: Terminal, config: Path) -> None:
         rows = [
             (pattern, key.name, key.id.hex(), key.suite, "✓" if key.id == signer.id else "") for pattern, key in keys
         ]
-        terminal.table(title, columns[terminal.language], rows)
+        terminal.write(title)
+        terminal.table(columns[terminal.language], rows)
         terminal.result(
             {"keys": [{"pattern": pattern, **_object(key), "signs_here": key.id == signer.id} for pattern, key in keys]}
         )

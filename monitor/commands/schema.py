@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bus.errors import ConfigurationError
 from monitor.terminal import exit_codes
 from xsd.dictionary import render
 
@@ -17,6 +18,9 @@ def run_docs(terminal: Terminal, out: Path) -> None:
     """Write the data dictionary, one page of HTML."""
     with exit_codes(terminal):
         page = render()
-        out.write_text(page, encoding="utf-8")
+        try:
+            out.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError([f"--out {out}: cannot be written ({error.strerror})"]) from error
         terminal.say(zh=f"已写入 {out}", en=f"Written: {out}")
         terminal.result({"file": str(out), "characters": len(page)})
