@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,9 +17,6 @@ from monitor.terminal import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_INTERRUPTED: Final = 130
-"""What shells expect of a command that Ctrl-C ended before it was done."""
 
 
 class _Entry(NamedTuple):
@@ -110,7 +105,7 @@ app = typer.Typer(
 for entry in _MENU:
     app.command(
         help=f"{entry.zh}。\n\n{entry.en}",
-        short_help=f"{entry.zh} · {entry.en}",
+        short_help=f"{entry.zh} · {entry.en.partition('. ')[0]}",
         epilog=f"例 · Example:  {entry.example}",
     )(entry.command)
 for name, group in _GROUPS.items():
@@ -128,9 +123,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TyperException as error:
         _show_misuse(error, is_json="--json" in given)
         code = error.exit_code
-    except BrokenPipeError:  # `gateway tap | head`: whoever read has had enough
-        _silence_stdout()
-        code = Exit.DONE
     except ImportError as error:
         problems = ownership_problems()
         if not problems:
@@ -150,9 +142,3 @@ def _show_misuse(error: TyperException, *, is_json: bool) -> None:
     if is_json:
         value = {"error": "usage", "exit": int(error.exit_code), "problems": [error.format_message()]}
         print(json.dumps(value, ensure_ascii=False))
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter flush into nothing at its end."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -92,6 +92,9 @@ def notes(progress: Sequence[Progress], causes: Sequence[Cause]) -> list[Note]:
 def show_notes(terminal: Terminal, found: Iterable[Note], *, examples: int = 1) -> None:
     """Say what each term means; under it the newest record of up to `examples` sources and its first fault."""
     language = terminal.language
+    found = tuple(found)
+    if found:
+        terminal.write("")
     for note in found:
         word = _word(language, note.term)
         reason = f" ({note.reason})" if note.reason not in {"", note.term} else ""

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from bus.errors import ConfigurationError, TransientError
+from bus.errors import TransientError
 from bus.topology import JOURNAL
 from monitor.patience import patiently
+from monitor.terminal import WrongUseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,8 +158,9 @@ def require_file(url: str) -> None:
     """An embedded bus that is only read must be there: opening it would make an empty one.
 
     Raises:
-        ConfigurationError: there is no such file.
+        WrongUseError: there is no such file.
     """
     name = url.removeprefix(_EMBEDDED)
     if name != url and not Path(name).is_file():
-        raise ConfigurationError([f"{url}: there is no such file; name the `bus:` of a gateway.yaml that has run"])
+        en = f"{url}: there is no such file; name the `bus:` of a gateway.yaml that has run"
+        raise WrongUseError((f"{url}：没有这个文件；请给出已运行过的 gateway.yaml 的 `bus:`", en))

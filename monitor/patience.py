@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_after_delay
 
 from bus.errors import TransientError
-from monitor.terminal import Stopped
+from monitor.terminal import Stopped, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,11 @@ def patiently(
         assert state.outcome is not None
         if state.attempt_number == 1 and terminal is not None:
             error = state.outcome.exception()
+            assert isinstance(error, TransientError)
+            reason = one_line(error)
             terminal.warn(
-                zh=f"服务不可用，最多再试 {timeout_s:.0f} 秒：{error}",
-                en=f"a service is away, trying for {timeout_s:.0f} s more: {error}",
+                zh=f"服务不可用，最多再试 {timeout_s:g} 秒：{reason}",
+                en=f"a service is away, trying for {timeout_s:g} s more: {reason}",
             )
 
     def attempt() -> _Made:

@@ -45,19 +45,19 @@ def _folded(text: str, width: int) -> Iterator[str]:
     yield line
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, width: int | None) -> list[str]:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, width: int) -> list[str]:
     """One line a row below the columns' names; numbers stand right.
 
     Args:
         columns: their names.
         rows: one cell a column.
-        width: columns of the terminal; the last cell of a row is folded into them. None: nothing is folded.
+        width: columns of the terminal; the last cell of a row is folded into them.
     """
     texts = [[str(cell) for cell in row] for row in rows]
     widths = [max(cell_width(cells[i]) for cells in [list(columns), *texts]) for i in range(len(columns))]
     is_right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     before = sum(widths[:-1]) + len(_GAP) * (len(columns) - 1)
-    if width is not None and before + widths[-1] > width:
+    if before + widths[-1] > width:
         widths[-1] = max(width - before, _NARROWEST)
     lines = [_line(columns, widths, is_right), _GAP.join("─" * each for each in widths)]
     for cells in texts:

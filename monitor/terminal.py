@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from contextlib import contextmanager
@@ -17,8 +18,12 @@ from monitor.texts import Language, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _PIPE_WIDTH: Final = 80
+
+PIPE_CLOSED: Final = 141
+"""What shells expect of a command whose reader has gone away (128 + SIGPIPE)."""
 
 
 class Exit(IntEnum):
@@ -28,6 +33,18 @@ class Exit(IntEnum):
     FOUND = 1
     WRONG_USE = 2
     UNREACHABLE = 3
+
+
+class WrongUseError(ConfigurationError):
+    """A command was used wrongly; said in the language of its user.
+
+    Args:
+        problems: zh and en of each.
+    """
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        self.texts = problems
+        super().__init__([en for _, en in problems])
 
 
 class Stopped(Exception):  # noqa: N818 - a signal, named like StopIteration
@@ -72,12 +89,12 @@ class Terminal:
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """One line a row; nothing under `--json`."""
         if not self._is_aside:
-            self.write("", *table(columns, rows, width=_width() if sys.stdout.isatty() else None), "")
+            self.write("", *table(columns, rows, width=_width()))
 
     def sheet(self, labels: Sequence[str], columns: Sequence[tuple[str, Sequence[object]]]) -> None:
         """One column a thing; nothing under `--json`."""
         if not self._is_aside and columns:
-            self.write("", *sheet(labels, columns, width=_width()), "")
+            self.write("", *sheet(labels, columns, width=_width()))
 
     @contextmanager
     def progress(self, *, zh: str, en: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
@@ -92,6 +109,23 @@ class Terminal:
         with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             task = bar.add_task(say(self.language, zh=zh, en=en), total=total)
             yield lambda done: bar.update(task, completed=done)
+
+
+def cannot_write(what: str, path: Path, error: OSError) -> WrongUseError:
+    """The error for a file that the user named and that cannot be written."""
+    reason = error.strerror
+    return WrongUseError((f"{what} {path}：无法写入（{reason}）", f"{what} {path}: cannot be written ({reason})"))
+
+
+def cannot_read(what: str, path: Path, error: OSError) -> WrongUseError:
+    """The error for a file that the user named and that cannot be read."""
+    reason = error.strerror
+    return WrongUseError((f"{what} {path}：无法读取（{reason}）", f"{what} {path}: cannot be read ({reason})"))
+
+
+def one_line(error: Exception) -> str:
+    """A driver's text without its line breaks."""
+    return " ".join(str(error).split())
 
 
 def _width() -> int:
@@ -109,21 +143,30 @@ def exit_codes(terminal: Terminal) -> Iterator[dict[str, Any]]:
     known: dict[str, Any] = {}
     try:
         yield known
+    except WrongUseError as error:
+        _fail(
+            terminal, "usage", Exit.WRONG_USE, [say(terminal.language, zh=zh, en=en) for zh, en in error.texts], known
+        )
+        raise SystemExit(Exit.WRONG_USE) from error
     except ConfigurationError as error:
         _fail(terminal, "configuration", Exit.WRONG_USE, error.problems, known)
         raise SystemExit(Exit.WRONG_USE) from error
     except TransientError as error:
-        texts = say(terminal.language, zh=f"服务不可用：{error}", en=f"a service is away: {error}")
-        _fail(terminal, "unreachable", Exit.UNREACHABLE, [texts], known)
+        reason = one_line(error)
+        text = say(terminal.language, zh=f"服务不可用：{reason}", en=f"a service is away: {reason}")
+        _fail(terminal, "unreachable", Exit.UNREACHABLE, [text], known)
         raise SystemExit(Exit.UNREACHABLE) from error
     except ExchangeError as error:
-        texts = say(terminal.language, zh=f"已停止：{error}", en=f"stopped: {error}")
-        _fail(terminal, "fatal", Exit.FOUND, [texts], known)
+        text = say(terminal.language, zh=f"已停止：{error}", en=f"stopped: {error}")
+        _fail(terminal, "fatal", Exit.FOUND, [text], known)
         raise SystemExit(Exit.FOUND) from error
     except Stopped as error:
         terminal.say(zh="已停止。", en="Stopped.")
         terminal.result({**known, "stopped": True})
         raise SystemExit(Exit.DONE) from error
+    except BrokenPipeError as error:  # `gateway tap | head`: whoever read has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
+        raise SystemExit(PIPE_CLOSED) from error
 
 
 def _fail(terminal: Terminal, kind: str, code: Exit, problems: Sequence[str], known: Mapping[str, Any]) -> None:

@@ -26,6 +26,11 @@ def say(language: Language, *, zh: str, en: str) -> str:
     return zh if language == "zh" else en
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration(language: Language, seconds: float) -> str:
     """A time span in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
     for unit_s, zh, en in ((_DAY_S, "天", "d"), (_HOUR_S, "小时", "h"), (_MINUTE_S, "分钟", "min")):

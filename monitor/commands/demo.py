@@ -12,13 +12,12 @@ from sqlalchemy import create_engine, select, update
 
 from adapters.simulators import cgs
 from adapters.simulators.cgs_quirks import Quirks
-from bus.errors import ConfigurationError
 from bus.trust import load_trust
 from bus.verify import audit
 from monitor import logs
 from monitor.bootstrap import build
 from monitor.commands.demo_core import DemoCore
-from monitor.commands.deployment import write_deployment
+from monitor.commands.deployment import not_empty, write_deployment
 from monitor.commands.run import stop_on_signals
 from monitor.commands.simulate import feed_past, platform_now
 from monitor.commands.verify import read_journal
@@ -88,7 +87,7 @@ def run_demo(terminal: Terminal, *, records: int, seed: int, is_serving: bool, d
 
 def _prepare(terminal: Terminal, folder: Path, records: int, seed: int) -> Settings:
     if folder.is_dir() and any(folder.iterdir()):
-        raise ConfigurationError([f"--dir {folder}: is not empty; choose a new folder"])
+        raise not_empty(f"--dir {folder}")
     sources = "".join(_SOURCE.format(name=name, zh=zh, division=code) for name, (code, zh) in _DISTRICTS.items())
     write_deployment(folder, "demo", _CONFIG + sources)
     share = -(-records // len(_DISTRICTS))

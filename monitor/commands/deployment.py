@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bus.errors import ConfigurationError
 from bus.trust import Signer, Trust, new_key_hash, new_private_key, trust_yaml
 from monitor.commands.keys import write_private
 from monitor.settings import GROUP
-from monitor.terminal import exit_codes
+from monitor.terminal import WrongUseError, exit_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +19,9 @@ _TEMPLATE: Final = """\
 # Paths are relative to this file. Unknown keys are errors. After an edit: gateway check --connect
 # 密码只写引用 / Secrets only by reference, anywhere in a string: ${{env:NAME}} or ${{file:PATH}}
 
-node: {group}-1                        # 本节点名 / name of this machine in logs
-group: {group}                         # 数据流名的前半 / names the streams: {group}/chancheng; never change it later
+# 本节点名；数据流名的前半，之后不要再改 / This machine; first part of every stream's name ({group}/chancheng): keep it.
+node: {group}-1
+group: {group}
 
 # 账本 / The ledger: sequence numbers, hash chain, what is held back. PostgreSQL in production:
 #   postgresql+psycopg://gateway:${{env:STORE_PASSWORD}}@db.example/gateway
@@ -35,23 +35,24 @@ bus: embedded:///bus.db
 # signatures count: give a copy to whoever verifies (gateway keys export).
 signing: {{key: keys/{group}.pem}}
 
-packages: auto                         # 积压时打包 / many records a message when many wait: auto, never, or a number
-journal_max_age: 400D                  # 日志保留期 / how long the journal keeps everything
-feeds: []                              # 另设区级队列的区划 / divisions with a queue of their own, e.g. ["440604"]
+packages: auto                   # 积压时打包 / many records a message when many wait: auto, never, or a number
+journal_max_age: 400D            # 日志保留期 / how long the journal keeps everything
+feeds: []                        # 另设区级队列的区划 / divisions with a queue of their own, e.g. ["440604"]
 
 sources:
-  chancheng:                           # 禅城；名称即流名的后半 / second part of the stream's name
-    adapter: cgs                       # 平台类型 / platform: the shared district platform
-    division: "440604"                 # 区划代码，加引号 / code of the division, in quotes
+  chancheng:                     # 禅城；名称即流名的后半 / second part of the stream's name
+    adapter: cgs                 # 平台类型 / the shared district platform
+    division: "440604"           # 区划代码，加引号 / code of the division, in quotes
     options:
       # 试用库 / To try: gateway simulate cgs --url sqlite:///{folder}/chancheng.db --division 440604
       # 真实平台 / Real:  mysql+pymysql://reader:${{env:CHANCHENG_PASSWORD}}@db.example/chancheng?charset=gbk
       url: "sqlite:///chancheng.db"
-      mode: cursor                     # 只读账号即可 / an account that may only SELECT; progress is kept in the ledger
-      poll_s: 2                        # 两次查询的间隔秒数 / pause between two looks for new rows
-      late_s: 3600                     # 迟到行的容忍秒数 / a row may become visible so long after its change time
-    on_quarantine: park                # 同案后续记录：等待，或 pass 带标记放行 / later records of a case wait; or: pass
-  # gaoming:                           # 高明：同一平台再来一份 / the same platform once more
+      mode: cursor               # 只读账号即可 / an account that may only SELECT; progress is kept in the ledger
+      poll_s: 2                  # 两次查询的间隔秒数 / pause between two looks for new rows
+      late_s: 3600               # 迟到行的容忍秒数 / a row may become visible so long after its change time
+    # 同案后续记录：park 等待，pass 带标记放行 / Later records of a quarantined one's case: wait, or pass flagged.
+    on_quarantine: park
+  # gaoming:                     # 高明：同一平台再来一份 / the same platform once more
   #   adapter: cgs
   #   division: "440608"
   #   options: {{url: "sqlite:///gaoming.db"}}
@@ -62,8 +63,9 @@ def run_init(terminal: Terminal, directory: Path, *, group: str) -> None:
     """Write a deployment into a new or empty folder."""
     with exit_codes(terminal):
         if GROUP.fullmatch(group) is None:
-            text = "lower-case letters, digits and '-', at most 32, beginning with a letter"
-            raise ConfigurationError([f"--group {group}: {text}"])
+            zh = f"--group {group}：只用小写字母、数字和 '-'，至多 32 个，以字母开头"
+            en = f"--group {group}: lower-case letters, digits and '-', at most 32, beginning with a letter"
+            raise WrongUseError((zh, en))
         _make_folder(directory)
         folder = directory.resolve()
         files = write_deployment(directory, group, _TEMPLATE.format(group=group, folder=folder))
@@ -102,9 +104,17 @@ def _make_folder(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         is_empty = not any(directory.iterdir())
     except OSError as error:
-        raise ConfigurationError([f"{directory}: cannot be made ({error.strerror})"]) from error
+        reason = error.strerror
+        raise WrongUseError(
+            (f"{directory}：无法建立（{reason}）", f"{directory}: cannot be made ({reason})")
+        ) from error
     if not is_empty:
-        raise ConfigurationError([f"{directory}: is not empty; choose a new folder"])
+        raise not_empty(str(directory))
+
+
+def not_empty(name: str) -> WrongUseError:
+    """The error for a folder that should be a new one."""
+    return WrongUseError((f"{name}：不是空目录；请另选新目录", f"{name}: is not empty; choose a new folder"))
 
 
 def write_deployment(directory: Path, group: str, text: str) -> list[str]:
@@ -114,7 +124,7 @@ def write_deployment(directory: Path, group: str, text: str) -> list[str]:
         Names of the files.
 
     Raises:
-        ConfigurationError: one of them exists, or the folder cannot be written.
+        WrongUseError: one of them exists, or the folder cannot be written.
     """
     names = ["gateway.yaml", "trust.yaml", f"keys/{group}.pem", "keys/core.pem"]
     config, trust_file, signer_file, core_file = (directory / name for name in names)

@@ -14,11 +14,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 
 from adapters.simulators import cgs
 from adapters.simulators.cgs_quirks import Quirks
-from bus.errors import ConfigurationError, TransientError
+from bus.errors import TransientError
 from bus.message import KIND_ORDER
 from monitor.commands.run import stop_on_signals
 from monitor.patience import patiently
-from monitor.terminal import exit_codes
+from monitor.terminal import WrongUseError, exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,8 +72,12 @@ def run_simulate(terminal: Terminal, options: SimulateOptions) -> None:
             patiently(terminal, lambda: _create(engine), timeout_s=options.timeout_s, stop=stop)
             written = _write(terminal, engine, options, quirks, stop)
         except IntegrityError as error:
-            text = f"--first-case {options.first_case}: the database holds these cases already; name a higher number"
-            raise ConfigurationError([text]) from error
+            first = f"--first-case {options.first_case}"
+            zh, en = (
+                f"{first}：库中已有这些案件；请用更大的号",
+                f"{first}: the database holds these cases already; use a higher number",
+            )
+            raise WrongUseError((zh, en)) from error
         except DBAPIError as error:
             raise TransientError(f"the platform's database did not answer: {error.orig}") from error
         finally:
@@ -84,8 +88,10 @@ def run_simulate(terminal: Terminal, options: SimulateOptions) -> None:
 
 def _check(options: SimulateOptions) -> Quirks:
     if options.division not in DIVISIONS:
-        known = ", ".join(DIVISIONS)
-        raise ConfigurationError([f"--division {options.division}: {options.platform} is installed in {known}"])
+        given, known = f"--division {options.division}", ", ".join(DIVISIONS)
+        raise WrongUseError(
+            (f"{given}：{options.platform} 装在 {known}", f"{given}: {options.platform} is installed in {known}")
+        )
     return read_quirks(options.quirks)
 
 
@@ -93,7 +99,8 @@ def _engine(url: str) -> Engine:
     try:
         return create_engine(url)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError([f"--url: is not a database URL that works here: {error}"]) from error
+        zh, en = f"--url：不是可用的数据库 URL：{error}", f"--url: is not a database URL that works here: {error}"
+        raise WrongUseError((zh, en)) from error
 
 
 def _create(engine: Engine) -> None:
@@ -143,15 +150,16 @@ def read_quirks(given: Sequence[str]) -> Quirks:
     """`name` or `name=share` of each quirk.
 
     Raises:
-        ConfigurationError: an unknown name (the known ones are listed) or a share that is no number from 0 to 1.
+        WrongUseError: an unknown name (the known ones are listed) or a share that is no number from 0 to 1.
     """
     known = [field.name for field in dataclasses.fields(Quirks)]
     shares: dict[str, float] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for text in given:
         name, _, share = text.partition("=")
         if name not in known:
-            problems.append(f"--quirk {text}: unknown; known are {', '.join(known)}")
+            names = ", ".join(known)
+            problems.append((f"--quirk {text}：未知；已知 {names}", f"--quirk {text}: unknown; known are {names}"))
             continue
         highest = float("inf") if name == "late_s" else 1
         try:
@@ -159,7 +167,8 @@ def read_quirks(given: Sequence[str]) -> Quirks:
         except ValueError:
             shares[name] = -1
         if not 0 <= shares[name] <= highest:
-            problems.append(f"--quirk {text}: the share is a number from 0 to 1, e.g. {name}=0.1")
+            zh = f"--quirk {text}：份额是 0 到 1 的数，如 {name}=0.1"
+            problems.append((zh, f"--quirk {text}: the share is a number from 0 to 1, e.g. {name}=0.1"))
     if problems:
-        raise ConfigurationError(problems)
+        raise WrongUseError(*problems)
     return Quirks(**shares)

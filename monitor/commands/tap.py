@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from bus.errors import ConfigurationError
 from bus.message import ROOTS
 from bus.trust import load_trust
 from bus.verify import Verifier, write_jsonl
@@ -18,7 +17,8 @@ from monitor.commands.run import stop_on_signals
 from monitor.journal import Journal
 from monitor.patience import patiently
 from monitor.settings import load
-from monitor.terminal import Exit, exit_codes
+from monitor.terminal import Exit, WrongUseError, cannot_write, exit_codes
+from monitor.texts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,25 +85,38 @@ def run_tap(terminal: Terminal, config: Path, options: TapOptions) -> None:
 
 
 def _check(options: TapOptions, terminal: Terminal) -> str | int | datetime:
-    """The start; raises ConfigurationError with everything that does not fit together."""
-    problems = []
+    """The start; raises WrongUseError with everything that does not fit together."""
+    problems: list[tuple[str, str]] = []
     if options.out is not None and not options.is_raw:
-        problems.append("--out: is where --raw writes; add --raw")
+        problems.append(("--out：是 --raw 的输出文件；请加 --raw", "--out: is where --raw writes; add --raw"))
     if options.is_raw and options.out is None and terminal.is_json:
-        problems.append("--raw --json: stdout cannot hold both messages and the result; name a file with --out")
+        zh = "--raw --json：标准输出不能既放消息又放结果；请用 --out 指定文件"
+        problems.append((zh, "--raw --json: stdout cannot hold both messages and the result; name a file with --out"))
     if options.is_raw and options.kind is not None:
-        problems.append("--raw --kind: a file with entries left out cannot be verified; leave --kind away")
+        zh = "--raw --kind：缺了条目的文件无法核验；请去掉 --kind"
+        problems.append((zh, "--raw --kind: a file with entries left out cannot be verified; leave --kind away"))
     if options.kind is not None and options.kind not in ROOTS:
-        problems.append(f"--kind {options.kind}: unknown; known are {', '.join(ROOTS)}")
-    start: str | int | datetime = "last"
-    try:
-        start = parse_start(options.start)
-    except ValueError:
-        problems.append(f"--from {options.start}: use first, last, a time like 2010-03-01T08:00:00+08:00, or a seq")
-    if isinstance(start, datetime) and start.tzinfo is None:
-        problems.append(f"--from {options.start}: the time needs a zone, e.g. {options.start}+08:00")
+        known = ", ".join(ROOTS)
+        problems.append(
+            (f"--kind {options.kind}：未知；已知 {known}", f"--kind {options.kind}: unknown; known are {known}")
+        )
+    start = _start(options.start, problems)
     if problems:
-        raise ConfigurationError(problems)
+        raise WrongUseError(*problems)
+    return start
+
+
+def _start(text: str, problems: list[tuple[str, str]]) -> str | int | datetime:
+    try:
+        start = parse_start(text)
+    except ValueError:
+        example = "2010-03-01T08:00:00+08:00"
+        zh = f"--from {text}：可用 first、last、时间（如 {example}）或序号"
+        problems.append((zh, f"--from {text}: use first, last, a time like {example}, or a seq"))
+        return "last"
+    if isinstance(start, datetime) and start.tzinfo is None:
+        zh = f"--from {text}：时间须带时区，如 {text}+08:00"
+        problems.append((zh, f"--from {text}: the time needs a zone, e.g. {text}+08:00"))
     return start
 
 
@@ -124,12 +137,13 @@ def _open_out(options: TapOptions, stack: ExitStack) -> BinaryIO | None:
     try:
         return stack.enter_context(options.out.open("wb"))
     except OSError as error:
-        raise ConfigurationError([f"--out {options.out}: cannot be written ({error.strerror})"]) from error
+        raise cannot_write("--out", options.out, error) from error
 
 
 def _conclude(terminal: Terminal, tap: _Tap) -> None:
     terminal.say(
-        zh=f"{tap.shown} 条记录，发现 {tap.findings} 处问题。", en=f"{tap.shown} records, {tap.findings} findings."
+        zh=f"{tap.shown} 条记录，发现 {tap.findings} 处问题。",
+        en=f"{counted(tap.shown, 'record')}, {counted(tap.findings, 'finding')}.",
     )
     terminal.result({"records": tap.shown, "findings": tap.findings})
     if tap.findings:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bus.errors import ConfigurationError
 from bus.transport import connect
 from bus.trust import load_trust
 from bus.verify import audit, read_jsonl
 from monitor.journal import read_held, require_file
 from monitor.settings import load
-from monitor.terminal import Exit, exit_codes
+from monitor.terminal import Exit, WrongUseError, cannot_read, exit_codes
+from monitor.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,6 +30,8 @@ _LABELS: Final[Mapping[Language, tuple[str, ...]]] = {
     "en": ("messages", "entries", "of them records", "first seq", "last seq", "checkpoints", "signed up to",
            "duplicates", "refused"),
 }  # fmt: skip
+
+_NOTHING_WRONG: Final = "nothing missing, doubled, reordered or altered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,23 @@ def run_verify(terminal: Terminal, options: VerifyOptions) -> None:
     """Print every finding, then the totals of each stream."""
     with exit_codes(terminal):
         if options.file is not None and options.journal is not None:
-            raise ConfigurationError(["name either a FILE made by `gateway tap --raw` or --journal URL, not both"])
+            en = "name either a FILE made by `gateway tap --raw` or --journal URL, not both"
+            raise WrongUseError(("FILE（`gateway tap --raw` 的文件）与 --journal URL 只能给一个", en))
+        if options.file is not None:
+            _require_readable(options.file)
         trust = load_trust(_trust_file(options))
-        try:
-            with terminal.progress(zh="核验消息", en="messages") as update:
-                report = audit(_counted(_messages(terminal, options), update), trust, is_whole=options.is_whole)
-        except OSError as error:
-            raise ConfigurationError([f"{options.file}: cannot be read ({error.strerror})"]) from error
+        with terminal.progress(zh="核验消息", en="messages") as update:
+            report = audit(_counted(_messages(terminal, options), update), trust, is_whole=options.is_whole)
         show_report(terminal, report)
         if report.findings:
             raise SystemExit(Exit.FOUND)
+
+
+def _require_readable(file: Path) -> None:
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise cannot_read("FILE", file, error) from error
 
 
 def _trust_file(options: VerifyOptions) -> Path:
@@ -127,8 +136,6 @@ def _show_verdict(terminal: Terminal, report: Report) -> None:
         return
     count = len(report.findings)
     terminal.say(
-        zh=f"发现 {count} 处问题。" if count else "核验通过：无缺失、无重复、无乱序、无篡改。",
-        en=f"{count} finding{'s' * (count != 1)}."
-        if count
-        else "Verified: nothing missing, doubled, reordered or altered.",
+        zh=f"\n发现 {count} 处问题。" if count else "\n核验通过：无缺失、无重复、无乱序、无篡改。",
+        en=f"\n{counted(count, 'finding')}." if count else f"\nVerified: {_NOTHING_WRONG}.",
     )

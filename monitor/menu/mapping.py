@@ -59,7 +59,7 @@ def mapping_explain(
     platform: Platform,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="类别，如 SL · KIND, e.g. SL.")],
     field: Annotated[
-        str | None, typer.Argument(metavar="[FIELD]", help="元素名，默认全部 · Element; default: all.")
+        str | None, typer.Argument(metavar="FIELD", help="元素名，默认全部 · Element; default: all.")
     ] = None,
     *,
     row: Annotated[

@@ -20,9 +20,12 @@ Lang = Annotated[
     typer.Option("--lang", default_factory=default_language, show_default="locale", help="语言 · Language."),
 ]
 Timeout = Annotated[
-    float, typer.Option("--timeout", min=0, help="服务不可用时最多等待的秒数 · Seconds to wait for a service.")
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", min=0, help="服务不可用时最多等待的秒数 · Seconds to wait for a service."
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="随机种子 · Equal seeds give equal cases.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="随机种子 · Equal seeds give equal cases.")]
 
 CONFIG: Final = Path("gateway.yaml")
 TIMEOUT_S: Final = 300.0

@@ -12,7 +12,9 @@ from monitor.menu.options import CONFIG, SEED, TIMEOUT_S, Config, Json, Lang, Se
 
 def demo(
     *,
-    records: Annotated[int, typer.Option("--records", min=300, help="三个区共多少条 · Records, all districts.")] = 3000,
+    records: Annotated[
+        int, typer.Option("--records", metavar="N", min=300, help="三个区共多少条 · Records, all districts.")
+    ] = 3000,
     seed: Seed = SEED,
     serve: Annotated[bool, typer.Option("--serve", help="持续运行，直到 Ctrl-C · Keep running until Ctrl-C.")] = False,
     directory: Annotated[
@@ -34,7 +36,9 @@ def demo(
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="新目录 · A new or empty folder.")],
     *,
-    group: Annotated[str, typer.Option("--group", help="流名前缀 · First part of every stream's name.")] = "foshan",
+    group: Annotated[
+        str, typer.Option("--group", metavar="NAME", help="流名前缀 · First part of every stream's name.")
+    ] = "foshan",
     config: UnusedConfig = None,
     json: Json = False,
     lang: Lang,
@@ -53,7 +57,10 @@ def check(
         bool, typer.Option("--connect", help="也试连来源、账本和总线 · Also try sources, store and bus.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=0, help="试连的秒数，0 为一次 · Seconds to keep trying; 0 = once.")
+        float,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=0, help="试连的秒数，0 为一次 · Seconds to keep trying; 0 = once."
+        ),
     ] = 0.0,
     config: Config = CONFIG,
     json: Json = False,

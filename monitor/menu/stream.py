@@ -15,9 +15,15 @@ def tap(
     start: Annotated[
         str, typer.Option("--from", metavar="WHERE", help="从何处起 · first | last | 时间 TIME | 序号 SEQ")
     ] = "last",
-    kind: Annotated[str | None, typer.Option("--kind", help="只看此类，如 SL · Only this KIND.")] = None,
-    division: Annotated[str | None, typer.Option("--division", help="只看此区划 · Only this division.")] = None,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="看满几条即停 · Stop after so many.")] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="只看此类，如 SL · Only this KIND.")
+    ] = None,
+    division: Annotated[
+        str | None, typer.Option("--division", metavar="CODE", help="只看此区划 · Only this division.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", metavar="N", min=1, help="看满几条即停 · Stop after so many.")
+    ] = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="写出整条消息 (JSON Lines) · Whole messages, for `verify`.")
     ] = False,
@@ -26,7 +32,8 @@ def tap(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="也显示记录 XML · Show each record's XML.")] = False,
     idle: Annotated[
-        float | None, typer.Option("--idle", min=0, help="安静几秒即停 · Stop after so many silent seconds.")
+        float | None,
+        typer.Option("--idle", metavar="SECONDS", min=0, help="安静几秒即停 · Stop after so many silent seconds."),
     ] = None,
     timeout: Timeout = TIMEOUT_S,
     config: Config = CONFIG,
@@ -42,7 +49,7 @@ def tap(
 
 def verify(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="`tap --raw` 的文件 · A file made by `tap --raw`.")
+        Path | None, typer.Argument(metavar="FILE", help="`tap --raw` 的文件 · A file made by `tap --raw`.")
     ] = None,
     *,
     journal: Annotated[

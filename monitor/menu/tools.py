@@ -29,15 +29,22 @@ keys_app = group("密钥与信任 · Keys and whom to trust.")
 def simulate(
     platform: Annotated[Literal["cgs"], typer.Argument(metavar="PLATFORM", help="平台 · Platform: cgs.")],
     *,
-    url: Annotated[str, typer.Option("--url", help="要建立并写入的数据库 · Database to create and feed.")],
-    division: Annotated[str, typer.Option("--division", help="区划 · Division: 440604, 440607, 440608.")],
-    records: Annotated[int, typer.Option("--records", min=1, help="多少条 · How many records.")] = 1000,
+    url: Annotated[
+        str, typer.Option("--url", metavar="URL", help="要建立并写入的数据库 · Database to create and feed.")
+    ],
+    division: Annotated[
+        str, typer.Option("--division", metavar="CODE", help="区划 · Division: 440604, 440607, 440608.")
+    ],
+    records: Annotated[int, typer.Option("--records", metavar="N", min=1, help="多少条 · How many records.")] = 1000,
     rate: Annotated[
-        float, typer.Option("--rate", min=0, help="每秒条数，0 为尽快 · Records a second; 0 = at once.")
+        float, typer.Option("--rate", metavar="N", min=0, help="每秒条数，0 为尽快 · Records a second; 0 = at once.")
     ] = 0.0,
     seed: Seed = SEED,
     first_case: Annotated[
-        int, typer.Option("--first-case", min=0, help="首个案件号，续写时用 · Number of the first case, to add more.")
+        int,
+        typer.Option(
+            "--first-case", metavar="N", min=0, help="首个案件号，续写时用 · Number of the first case, to add more."
+        ),
     ] = 0,
     quirk: Annotated[
         list[str] | None, typer.Option("--quirk", metavar="NAME[=SHARE]", help="怪癖，可重复 · A quirk; may repeat.")
@@ -58,8 +65,10 @@ def simulate(
 
 def bench(
     *,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="轮数 · Rounds.")] = 5,
-    records: Annotated[int, typer.Option("--records", min=1000, help="每轮条数 · Records a round.")] = 20_000,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="轮数 · Rounds.")] = 5,
+    records: Annotated[
+        int, typer.Option("--records", metavar="N", min=1000, help="每轮条数 · Records a round.")
+    ] = 20_000,
     part: Annotated[
         list[str] | None, typer.Option("--part", metavar="NAME", help="只测此项，可重复 · Only this part; may repeat.")
     ] = None,
@@ -141,7 +150,10 @@ def keys_new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="私钥文件 (0600) · File of the private key; a new one.")],
     *,
     name: Annotated[
-        str | None, typer.Option("--name", help="密钥名，默认为文件名 · Name of the key; default: the file's name.")
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="密钥名，默认为文件名 · Name of the key; default: the file's name."
+        ),
     ] = None,
     config: UnusedConfig = None,
     json: Json = False,
