@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml.error import YAMLError
 
-from bus.errors import ConfigurationError
 from mappings.coverage import measure_coverage
 from mappings.explain import explain_record
 from mappings.golden import read_cases, read_record, run_golden
 from mappings.library import read_platform
 from mappings.lint import lint_platform
 from mappings.translator import MappingTranslator
-from monitor.terminal import Exit, exit_codes
+from monitor.terminal import Exit, WrongUseError, cannot_read, exit_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +62,8 @@ def run_explain(
             return
         trace = explanation.target(field)
         if trace is None:
-            raise ConfigurationError([f"{platform}/{kind}.yaml: has no target {field!r}"])
+            name = f"{platform}/{kind}.yaml"
+            raise WrongUseError((f"{name}：没有元素 {field!r}", f"{name}: has no target {field!r}"))
         terminal.say(zh=trace.render("zh"), en=trace.render("en"))
         terminal.result({"kind": kind, "field": field, "explanation": trace.render("en")})
 
@@ -74,19 +74,29 @@ def _record(
     """The row that was named, or the first golden pair's."""
     if kind not in translator.plans:
         known = ", ".join(sorted(translator.plans))
-        raise ConfigurationError([f"{platform}: has no mapping for {kind!r}; known are {known}"])
+        zh, en = (
+            f"{platform}：没有 {kind!r} 的映射；已有 {known}",
+            f"{platform}: has no mapping for {kind!r}; known are {known}",
+        )
+        raise WrongUseError((zh, en))
     if row is not None:
         try:
             return read_record(row.read_text(encoding="utf-8"), kind)
         except OSError as error:
-            raise ConfigurationError([f"{row}: cannot be read ({error.strerror})"]) from error
+            raise cannot_read("--row", row, error) from error
         except (YAMLError, KeyError, TypeError) as error:
-            text = f"{row}: is no row; write it like the `record:` of a golden pair ({error})"
-            raise ConfigurationError([text]) from error
+            zh, en = (
+                "不是来源行；请照样例对的 `record:` 书写",
+                "is no row; write it like the `record:` of a golden pair",
+            )
+            raise WrongUseError((f"--row {row}：{zh}（{error}）", f"--row {row}: {en} ({error})")) from error
     cases, _ = read_cases(read_platform(platform, directory=directory))
     found = next((case.record for case in cases if case.record.kind == kind), None)
     if found is None:
-        raise ConfigurationError([f"{platform}/{kind}: has no golden pair; name a row with --row FILE"])
+        name = f"{platform}/{kind}"
+        raise WrongUseError(
+            (f"{name}：没有样例对；请用 --row 给出一行", f"{name}: has no golden pair; name a row with --row FILE")
+        )
     return found
 
 
