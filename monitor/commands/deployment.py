@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bus.trust import Signer, Trust, new_key_hash, new_private_key, trust_yaml
-from monitor.commands.keys import write_private
+from monitor.commands.keys import make_folder, write_private
 from monitor.settings import GROUP
 from monitor.terminal import WrongUseError, exit_codes
 
@@ -100,15 +100,8 @@ def _show_files(terminal: Terminal, group: str) -> None:
 
 
 def _make_folder(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        is_empty = not any(directory.iterdir())
-    except OSError as error:
-        reason = error.strerror
-        raise WrongUseError(
-            (f"{directory}：无法建立（{reason}）", f"{directory}: cannot be made ({reason})")
-        ) from error
-    if not is_empty:
+    make_folder(directory)
+    if any(directory.iterdir()):
         raise not_empty(str(directory))
 
 

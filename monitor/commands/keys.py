@@ -25,7 +25,7 @@ def write_private(path: Path, content: bytes) -> None:
         WrongUseError: it exists, or its folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
     except FileExistsError as error:
@@ -36,6 +36,15 @@ def write_private(path: Path, content: bytes) -> None:
         raise WrongUseError((zh, en)) from error
     except OSError as error:
         raise cannot_write("FILE", path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises WrongUseError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise WrongUseError((f"{path}：无法建立（{reason}）", f"{path}: cannot be made ({reason})")) from error
 
 
 def _object(key: VerifyKey) -> dict[str, Any]:

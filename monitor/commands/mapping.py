@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ruamel.yaml.error import YAMLError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.message import Record
+    from mappings.library import Platform
     from monitor.terminal import Terminal
 
 
@@ -84,14 +86,13 @@ def _record(
             return read_record(row.read_text(encoding="utf-8"), kind)
         except OSError as error:
             raise cannot_read("--row", row, error) from error
-        except (YAMLError, KeyError, TypeError) as error:
+        except (YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
             zh, en = (
                 "不是来源行；请照样例对的 `record:` 书写",
                 "is no row; write it like the `record:` of a golden pair",
             )
             raise WrongUseError((f"--row {row}：{zh}（{error}）", f"--row {row}: {en} ({error})")) from error
-    cases, _ = read_cases(read_platform(platform, directory=directory))
-    found = next((case.record for case in cases if case.record.kind == kind), None)
+    found = _golden(read_platform(platform, directory=directory), kind)
     if found is None:
         name = f"{platform}/{kind}"
         raise WrongUseError(
@@ -100,12 +101,20 @@ def _record(
     return found
 
 
+def _golden(platform: Platform, kind: str) -> Record | None:
+    """The record of the kind's first golden pair; pairs of other kinds are not read."""
+    cases, _ = read_cases(replace(platform, documents={kind: platform.documents[kind]}))
+    return cases[0].record if cases else None
+
+
 def run_coverage(terminal: Terminal, platform: str, directory: Path | None) -> None:
     """Print what the golden pairs do not exercise."""
     with exit_codes(terminal):
         report = measure_coverage(MappingTranslator.load(platform, directory=directory))
         terminal.say(zh=report.render("zh"), en=report.render("en"))
         uncovered = report.uncovered()
-        terminal.result({"uncovered": [f"{item.kind} {item.at} {item.name}" for item in uncovered]})
+        terminal.result(
+            {"uncovered": [{"kind": item.kind, "place": str(item.at), "name": item.name} for item in uncovered]}
+        )
         if uncovered:
             raise SystemExit(Exit.FOUND)

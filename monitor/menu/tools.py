@@ -37,7 +37,13 @@ def simulate(
     ],
     records: Annotated[int, typer.Option("--records", metavar="N", min=1, help="多少条 · How many records.")] = 1000,
     rate: Annotated[
-        float, typer.Option("--rate", metavar="N", min=0, help="每秒条数，0 为尽快 · Records a second; 0 = at once.")
+        float,
+        typer.Option(
+            "--rate",
+            metavar="N",
+            min=0,
+            help="每秒条数；0 为一次写完过去数月的 · Records a second, now; 0 = months past, at once.",
+        ),
     ] = 0.0,
     seed: Seed = SEED,
     first_case: Annotated[
