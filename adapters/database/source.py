@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from adapters.database.ahead import ahead
 from adapters.database.dialects import begin_snapshot, codec_of, dialect_of, horizon, needs_octets
 from adapters.database.error_map import mapped
 from adapters.database.look import Look
@@ -191,7 +190,7 @@ class DatabaseSource(SourceAdapter):
 
     def _pass_of(self, scope: str, snapshot: Snapshot) -> Generator[Output, None, None]:
         if self._position.time is None:
-            return ahead(first_reading(self._work, snapshot, self._position))
+            return first_reading(self._work, snapshot, self._position)
         if scope == "sweep":
             return sweep(self._work, snapshot, self._position, fresh=self._snapshot)
         return Look(self._work, snapshot, self._position, scope=scope).run()
