@@ -114,6 +114,8 @@ class Consumer:
         self._options = options or ConsumerOptions()
         self._on_finding = on_finding or _log_finding
         self._backoff = Backoff("consume", longest_wait_s=self._options.longest_wait_s)
+        self._read_before: dict[tuple[object, object], int] = {}
+        self._begun: set[object] = set()
         self.handled = 0
 
     def run(self, stop: Event) -> None:
@@ -141,6 +143,8 @@ class Consumer:
         channel = self._transport.consumer(self._queue, prefetch=self._options.prefetch, start=where)
         try:
             self._begin_again()
+            self._begun.clear()
+            self._read_before = {(k.state.stream, k.state.epoch): k.state.seq for k in self._kept.values()}
             while not stop.is_set():
                 deliveries = channel.receive(self._options.prefetch, timeout_s=0.2)
                 self._take(channel, deliveries, stop)
@@ -192,7 +196,7 @@ class Consumer:
                 if self._is_before_start(delivery):
                     bad.append(False)
                     continue
-                verified = verifier.feed(delivery.message)
+                verified = verifier.feed(delivery.message, is_redelivered=self._is_read_again(delivery))
                 found += verified.findings
                 for member, state in zip(verified.members, verified.states, strict=True):
                     if state in _HANDLED:
@@ -210,8 +214,21 @@ class Consumer:
         if not isinstance(start, int):
             return False
         headers = delivery.message.headers
-        seq, count = headers.get("x-seq", start), headers.get("x-count", 1)
-        return type(seq) is int and type(count) is int and seq + count <= start
+        stream, seq, count = headers.get("x-stream"), headers.get("x-seq"), headers.get("x-count", 1)
+        if seq is None:  # a checkpoint: of what is passed over, until the stream's first entry is reached
+            return stream not in self._begun
+        if type(seq) is int and type(count) is int and seq + count <= start:
+            return True
+        self._begun.add(stream)
+        return False
+
+    def _is_read_again(self, delivery: Delivery) -> bool:
+        """Whether it comes again by no fault of its sender: by the broker, or because a stream is read from earlier."""
+        if delivery.redelivered or self._options.start is None:
+            return delivery.redelivered
+        headers = delivery.message.headers
+        seq = headers.get("x-seq")
+        return type(seq) is int and seq <= self._read_before.get((headers.get("x-stream"), headers.get("x-epoch")), 0)
 
     def _after_commit(self, handled: int, found: Sequence[Finding]) -> None:
         self.handled += handled
@@ -275,7 +292,7 @@ class Consumer:
         """One transaction for one message; True when it is to be dead-lettered."""
         handled = 0
         with self._engine.begin() as connection:
-            verified = self._verifier.feed(delivery.message, is_redelivered=delivery.redelivered)
+            verified = self._verifier.feed(delivery.message, is_redelivered=self._is_read_again(delivery))
             for member, state in zip(verified.members, verified.states, strict=True):
                 place = (member.stream, member.epoch, member.seq)
                 if state not in _HANDLED:

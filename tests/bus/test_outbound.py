@@ -287,6 +287,7 @@ def test_the_journal_is_read_from_where_it_is_asked(
     assert core.keys == expect(*numbers)
     core.consume(lambda: True)
     assert core.keys == expect(*numbers)
+    assert core.found == []
 
 
 def test_a_bad_message_stays_in_the_journal(core: Core, publish: Callable[..., None]) -> None:
