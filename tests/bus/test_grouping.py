@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +51,5 @@ def test_a_checkpoint_covers_as_many_whole_groups_as_fit(lengths: list[int], siz
     groups = [tuple(entry(n) for n in range(length)) for length in lengths]
     runs = portions(groups, size)
     assert [group for run in runs for group in run] == groups
-    for run, following in zip(runs, [*runs[1:], None], strict=True):
-        covered = sum(map(len, run))
-        assert len(run) == 1 or covered <= size
-        assert following is None or covered + len(following[0]) > size
+    assert all(len(run) == 1 or sum(map(len, run)) <= size for run in runs)
+    assert all(sum(map(len, run)) + len(following[0]) > size for run, following in pairwise(runs))
