@@ -163,13 +163,15 @@ class Look:
         return last.xmax > 0 and (xid >= last.xmax or xid in last.running)
 
     def _parked(self, now: datetime) -> Iterator[Output]:
-        """Records that wait for a parent: fetched again when it has come, given up after a day."""
+        """Records that wait for a parent: fetched again when it has come, given up after a day, else left alone."""
         parked = self._work.keys.parked(NO_PARENT)
         kinds = {table.plan.declaration.kind: rank for rank, table in self._work.tables.items()}
         waiting: dict[int, list[Record]] = {}
         for record in parked:
             if record.kind in kinds:
                 waiting.setdefault(kinds[record.kind], []).append(record)
+        held = {record.row_key for record in parked}
+        self._candidates = [candidate for candidate in self._candidates if candidate.row_key not in held]
         since = {r.row_key: self._position.parked.get(r.row_key, now.isoformat()) for r in parked}
         self._position = self._position._replace(parked=since)
         given_up: list[Record] = []
@@ -181,7 +183,6 @@ class Look:
             for record in records:
                 if record.content[column] in come:
                     raw = tuple(record.content[name] for name in plan.declaration.key)
-                    self._candidates = [c for c in self._candidates if c.row_key != record.row_key]
                     self._candidates.append(Candidate(record.changed_at, rank, record.row_key, raw, is_released=True))
                 elif now - datetime.fromisoformat(since[record.row_key]) >= _PARKED_FOR:
                     given_up.append(record._replace(park="", faults=(*record.faults, no_parent(parent.table))))
