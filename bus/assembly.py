@@ -148,7 +148,7 @@ class Assembly:
     def _send(self, decision: Decision, translation: Translation) -> None:
         record = decision.record
         self._out += 1
-        self._settle_candidate(decision, "out", "out", "")
+        self._settle_candidate(decision, "out", None)
         self._drafts.append(
             Draft(
                 "record",
@@ -170,11 +170,12 @@ class Assembly:
         self, decision: Decision, translation: Translation, state: Literal["quarantined", "parked"], reason: str
     ) -> None:
         is_waiting = state == "parked" and reason == NO_PARENT
-        if not self._settle_candidate(decision, "waiting" if is_waiting else state, state, reason):
-            self._holds.append(Hold(state, reason, decision.record, translation))
+        hold = Hold(state, reason, decision.record, translation)
+        if not self._settle_candidate(decision, "waiting" if is_waiting else state, hold):
+            self._holds.append(hold)
 
-    def _settle_candidate(self, decision: Decision, key_state: KeyState, held_state: HeldState, reason: str) -> bool:
-        """Write the key's new state; True when the candidate was held before and moves."""
+    def _settle_candidate(self, decision: Decision, key_state: KeyState, hold: Hold | None) -> bool:
+        """Write the key's new state; True when the candidate was held before and moves; no `hold`: it goes out."""
         record, known = decision.record, decision.known
         draft = len(self._drafts) if key_state == "out" else None
         if known is None:
@@ -187,7 +188,8 @@ class Assembly:
         held_id = self._parts.intake.waiting(record.key, known.version) if known.state == "waiting" else None
         if held_id is None:
             return False
-        self._releases.append(Release(held_id, held_state, reason, draft))
+        state: HeldState = "out" if hold is None else hold.state
+        self._releases.append(Release(held_id, state, "" if hold is None else hold.reason, draft, hold))
         return True
 
     def _take_conflicts(self, conflicts: Sequence[Decision]) -> None:

@@ -21,7 +21,8 @@ _DATE: Final = r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _APPLICATION_NO: Final = re.compile(
     rf"[0-9A-Z]{{9}}{_ORGANISATION}\d{_DATE}\d{{4}}"
     rf"|\d{{6}}{_ORGANISATION}{_DATE}\d{{7}}"
-    rf"|[A-Z]{{2}}{_ORGANISATION}{_DATE}[01]\d{{6}}"
+    rf"|[A-Z]{{2}}{_ORGANISATION}{_DATE}[01]\d{{6}}",
+    re.ASCII,
 )
 
 

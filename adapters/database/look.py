@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.database.assembly import NO_PARENT, Found, no_parent, unreadable
 from adapters.database.dialects import row_age
-from adapters.database.passes import CANDIDATES, Candidate, Chain, Output, is_candidate, noted
+from adapters.database.passes import CANDIDATES, Candidate, Chain, Output, capture_order, is_candidate, noted
 from adapters.database.position import earlier, time_text
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Look:
         self.is_complete = True
         chain = work.chain
         self._chain = chain if chain is not None and chain.scope == scope else None
-        self._after = self._chain.after if self._chain else ("", -1, "")
+        self._after = self._chain.after if self._chain else (False, "", -1, "")
         work.chain = None
         self.counts: dict[str, int] = {}
         self.bitmap = bytearray()
@@ -62,12 +62,12 @@ class Look:
         changes = self._chain.changes if self._chain else self._changes()
         if not self.is_complete:
             self._keep_earliest()
-            self._work.chain = Chain(self._scope, _capture_order(self._candidates[-1]), changes)
+            self._work.chain = Chain(self._scope, capture_order(self._candidates[-1]), changes)
         now = datetime.now(UTC)
         yield from self._parked(now)
         self._candidates += self._work.orphans.values()
         self._work.orphans.clear()
-        self._candidates.sort(key=_capture_order)
+        self._candidates.sort(key=capture_order)
         while self._candidates:
             part, self._candidates = self._candidates[: self._work.limit], self._candidates[self._work.limit :]
             records, unassigned = self._work.assemble(self._snapshot, self._fetched(part))
@@ -107,7 +107,7 @@ class Look:
                 if self._top < changed_at <= self._now:
                     self._top = changed_at
                 is_new = age is not None and self._is_certainly_new(row[-1])
-                if (is_new or is_candidate(known, changed_at)) and (changed_at, rank, row_key) > self._after:
+                if is_new or is_candidate(known, changed_at):
                     self._keep(Candidate(changed_at, rank, row_key, tuple(row[i] for i in places)))
         self.counts[plan.declaration.kind] = count
 
@@ -116,13 +116,15 @@ class Look:
             self.bitmap[ordinal >> 3] |= 1 << (ordinal & 7)
 
     def _keep(self, candidate: Candidate) -> None:
+        if self._chain is not None and capture_order(candidate) <= self._after:
+            return
         self._candidates.append(candidate)
         if len(self._candidates) >= 2 * CANDIDATES:
             self._keep_earliest()
             self.is_complete = False
 
     def _keep_earliest(self) -> None:
-        self._candidates.sort(key=_capture_order)
+        self._candidates.sort(key=capture_order)
         del self._candidates[CANDIDATES:]
 
     def _age(self, xmin: ColumnElement[Any] | None) -> ColumnElement[Any] | None:
@@ -161,13 +163,15 @@ class Look:
         return last.xmax > 0 and (xid >= last.xmax or xid in last.running)
 
     def _parked(self, now: datetime) -> Iterator[Output]:
-        """Records that wait for a parent: fetched again when it has come, given up after a day."""
+        """Records that wait for a parent: fetched again when it has come, given up after a day, else left alone."""
         parked = self._work.keys.parked(NO_PARENT)
         kinds = {table.plan.declaration.kind: rank for rank, table in self._work.tables.items()}
         waiting: dict[int, list[Record]] = {}
         for record in parked:
             if record.kind in kinds:
                 waiting.setdefault(kinds[record.kind], []).append(record)
+        held = {record.row_key for record in parked}
+        self._candidates = [candidate for candidate in self._candidates if candidate.row_key not in held]
         since = {r.row_key: self._position.parked.get(r.row_key, now.isoformat()) for r in parked}
         self._position = self._position._replace(parked=since)
         given_up: list[Record] = []
@@ -175,13 +179,11 @@ class Look:
             plan = self._work.tables[rank].plan
             column, parent = plan.declaration.key[0], plan.declaration.parent
             assert parent is not None
-            parents = self._work.assembler.parents
-            parents.load(self._snapshot.reader, ((rank, record.content[column]) for record in records))
+            come = self._come(rank, [record.content[column] for record in records])
             for record in records:
-                if parents.has(rank, record.content[column]):
+                if record.content[column] in come:
                     raw = tuple(record.content[name] for name in plan.declaration.key)
-                    self._candidates = [c for c in self._candidates if c.row_key != record.row_key]
-                    self._candidates.append(Candidate("", rank, record.row_key, raw))
+                    self._candidates.append(Candidate(record.changed_at, rank, record.row_key, raw, is_released=True))
                 elif now - datetime.fromisoformat(since[record.row_key]) >= _PARKED_FOR:
                     given_up.append(record._replace(park="", faults=(*record.faults, no_parent(parent.table))))
                     since.pop(record.row_key)
@@ -189,9 +191,18 @@ class Look:
         for start in range(0, len(given_up), limit):
             yield Output(tuple(given_up[start : start + limit]), self._position)
 
+    def _come(self, rank: int, numbers: Sequence[Any]) -> set[Any]:
+        """Those of `numbers` whose parent the ledger has, or gets in this look before what has waited for it."""
+        parents = self._work.assembler.parents
+        parents.load(self._snapshot.reader, ((rank, number) for number in numbers))
+        row_keys = {number: parents.row_keys(rank, number) for number in numbers}
+        known = {candidate.row_key for candidate in self._candidates if not candidate.is_released}
+        known |= self._work.keys.seen([key for keys in row_keys.values() for key in keys or ()]).keys()
+        return {number for number, keys in row_keys.items() if keys is None or not known.isdisjoint(keys)}
+
     def _fetched(self, part: Sequence[Candidate]) -> list[Found]:
         """Whole rows of candidates, in their order."""
-        rows: dict[tuple[int, tuple[Any, ...]], Found] = {}
+        rows: dict[tuple[int, tuple[Any, ...]], list[Found]] = {}
         for rank in {candidate.rank for candidate in part}:
             statements, plan = self._work.tables[rank]
             raws = [candidate.raw for candidate in part if candidate.rank == rank]
@@ -199,8 +210,15 @@ class Look:
                 page = self._snapshot.reader.by_key(statements, plan, raws[start : start + _KEYS])
                 for place, row in enumerate(page.rows):
                     raw = tuple(row[i] for i in plan.key_at)
-                    rows[rank, raw] = Found(rank, row, plan.changed_at(row), page.damage.get(place))
-        return [rows.get((c.rank, c.raw)) or self._lost(c) for c in part]
+                    found = Found(rank, row, plan.changed_at(row), page.damage.get(place))
+                    rows.setdefault((rank, raw), []).append(found)
+        return [self._one_of(rows.get((candidate.rank, candidate.raw), []), candidate) for candidate in part]
+
+    def _one_of(self, found: list[Found], candidate: Candidate) -> Found:
+        """The row of a candidate; of a table without a key several may have its key, one each."""
+        if not found:
+            return self._lost(candidate)
+        return found.pop(0) if len(found) > 1 else found[0]
 
     def _lost(self, candidate: Candidate) -> Found:
         plan = self._work.tables[candidate.rank].plan
@@ -219,7 +237,3 @@ class Look:
         if self._scope == "window":
             changes["window_at"] = self._now
         return changes
-
-
-def _capture_order(candidate: Candidate) -> tuple[str, int, str]:
-    return candidate[:3]

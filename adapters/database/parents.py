@@ -68,10 +68,18 @@ class Parents:
         best = max(below, key=_version) if below else min(versions, key=_version)
         return best[1]
 
-    def has(self, rank: int, number: Any) -> bool:
-        """Whether a raw number that was loaded has a parent."""
+    def row_keys(self, rank: int, number: Any) -> list[str] | None:
+        """Row keys of the parent's versions for a raw number that was loaded; None when its kind is not read.
+
+        [] when there is no parent.
+        """
         parent = self._tables[rank].plan.declaration.parent
-        return parent is not None and bool(self._known[parent.table, number])
+        assert parent is not None
+        plan = next((t.plan for t in self._tables.values() if t.plan.declaration.table == parent.table), None)
+        versions = self._known[parent.table, number]
+        if plan is None and versions:
+            return None
+        return [] if plan is None else [plan.row_key_of(number, None, version) for version, _ in versions]
 
     def _lookup(self, reader: Reader, rank: int, numbers: set[Any]) -> dict[str, Versions]:
         """Trimmed number → versions; what is not found as it stands is looked for trimmed."""

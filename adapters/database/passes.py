@@ -67,12 +67,29 @@ class Output(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A row that a thin query showed and the ledger does not have. Sorts in the order of capture."""
+    """A row that a thin query showed and the ledger does not have.
+
+    Attributes:
+        time, rank, row_key: change time, place of its table, key.
+        raw: values of its key columns.
+        is_released: it has waited for its parent, which may be among the candidates: it goes behind all others.
+    """
 
     time: str
     rank: int
     row_key: str
     raw: tuple[Any, ...]
+    is_released: bool = False
+
+
+#: What candidates are sorted by, see `capture_order`.
+CaptureOrder = tuple[bool, str, int, str]
+
+
+def capture_order(candidate: Candidate) -> CaptureOrder:
+    """By change time, kind and key; the numbers in a key by their value, so that version 9 goes before version 10."""
+    key = ":".join([part.rjust(20) if part.isdigit() else part for part in candidate.row_key.split(":")])
+    return candidate.is_released, candidate.time, candidate.rank, key
 
 
 class Chain(NamedTuple):
@@ -88,7 +105,7 @@ class Chain(NamedTuple):
     """
 
     scope: str
-    after: tuple[str, int, str]
+    after: CaptureOrder
     changes: dict[str, Any]
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Date that stands for "no date" at SQL Server and in some clients.
 _NO_DATE: Final = "1900-01-01"
+#: The highest version that a ledger can keep.
+_LAST_VERSION: Final = 2**63 - 1
 
 
 def _time(value: datetime) -> str:
@@ -154,10 +156,10 @@ class RowPlan:
 
 
 def version_of(value: Any) -> int:
-    """A data version; absent, 0 and what is no number count as 1, the standard's default."""
+    """A data version, 1 (the standard's default) to 2^63 - 1: absent, 0 and what is no number count as 1."""
     try:
-        return max(int(value), 1)
-    except (TypeError, ValueError):
+        return min(max(int(value), 1), _LAST_VERSION)
+    except (TypeError, ValueError, OverflowError):
         return 1
 
 

@@ -199,10 +199,14 @@ class TableStatements:
             columns = self._read(self.declaration.key, as_octets=True)
         else:
             columns = self._key
-        if self._dialect.has_row_values:
-            types = [_AS_GIVEN] * len(columns)
-            return statement.where(sa.tuple_(*columns, types=types).in_(bound))
-        equal = [sa.and_(*(c == _bind(v) for c, v in zip(columns, key, strict=True))) for key in bound]
+        tuples = [key for key in bound if None not in key] if self._dialect.has_row_values else []
+        equal: list[ColumnElement[bool]] = [
+            sa.and_(*(c.is_(None) if v is None else c == _bind(v) for c, v in zip(columns, key, strict=True)))
+            for key in bound
+            if not tuples or None in key
+        ]
+        if tuples:
+            equal.append(sa.tuple_(*columns, types=[_AS_GIVEN] * len(columns)).in_(tuples))
         return statement.where(sa.or_(*equal))
 
     def present(self, numbers: Sequence[str], *, as_octets: bool) -> Select[Any]:

@@ -221,8 +221,7 @@ class Intake:
             connection.execute(update(keys).where(keys.c.ordinal == ordinal).values(vanished=1))
 
     def _held_row(self, hold: Hold, page: Page) -> tuple[Any, ...]:
-        record, translation = hold.record, hold.translation
-        faults = translation.faults if translation is not None else record.faults
+        record, found = hold.record, _findings(hold)
         return (
             self._source_id,
             hold.state,
@@ -232,12 +231,7 @@ class Intake:
             record.division,
             record.application_no,
             record.version,
-            record.digest,
-            record.changed_at,
-            dump_content(record.content),
-            record.raw,
-            translation.payload if translation is not None else None,
-            dump_faults(faults),
+            *found.values(),
             page.collected_at,
             page.collected_at,
             None,
@@ -249,8 +243,22 @@ class Intake:
                 "state": release.state,
                 "reason": release.reason,
                 "seq": None if release.draft is None else first + release.draft,
+                **(_findings(release.hold) if release.hold is not None else {}),
             }
             connection.execute(update(held).where(held.c.id == release.held_id).values(values))
+
+
+def _findings(hold: Hold) -> dict[str, Any]:
+    """What a row of `held` says of its candidate's content, in the order of the columns."""
+    record, translation = hold.record, hold.translation
+    return {
+        "row_digest": record.digest,
+        "changed_at": record.changed_at,
+        "content": dump_content(record.content),
+        "raw": record.raw,
+        "payload": translation.payload if translation is not None else None,
+        "faults": dump_faults(translation.faults if translation is not None else record.faults),
+    }
 
 
 def _parameters(columns: Iterable[Any], *, skip: set[str]) -> dict[str, Any]:

@@ -60,12 +60,17 @@ class Hold(NamedTuple):
 
 
 class Release(NamedTuple):
-    """A held candidate that moves: to `out` (with the index of its draft) or to another state."""
+    """A held candidate that moves: to `out` (with the index of its draft) or to another state.
+
+    Attributes:
+        hold: what is known of it now, faults and content, where it stays held; None: it goes out.
+    """
 
     held_id: int
     state: HeldState
     reason: str
     draft: int | None
+    hold: Hold | None
 
 
 class KeyChange(NamedTuple):

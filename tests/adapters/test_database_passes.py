@@ -322,7 +322,12 @@ def test_a_value_without_a_stable_text_stops_the_source() -> None:
         _plan("text").digest(("N", object(), None))
 
 
-@pytest.mark.parametrize(("value", "version"), [(None, 1), (0, 1), ("x", 1), (3, 3), ("4", 4), (Decimal(2), 2)])
+_EXTREMES = [(float("inf"), 1), (float("nan"), 1), (-7, 1), (1e20, 2**63 - 1), (10**30, 2**63 - 1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "version"), [(None, 1), (0, 1), ("x", 1), (3, 3), ("4", 4), (Decimal(2), 2), *_EXTREMES]
+)
 def test_versions(value: Any, version: int) -> None:
     assert version_of(value) == version
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,8 +189,10 @@ def test_a_child_waits_for_its_parent_and_does_not_park_its_case(source: Source)
 def test_a_child_that_waited_too_long_is_quarantined_without_a_second_count(source: Source) -> None:
     source.take(row("1", kind="BJ", park="no-parent"))
     fault = Fault("NO_PARENT", "", "reject", "没有受理记录", "no acceptance")
-    source.take(row("1", kind="BJ", faults=(fault,)))
+    source.take(row("1", kind="BJ", text="later", faults=(fault,)))
     assert (source.equation.read, source.equation.parked, source.equation.quarantined) == (1, 0, 1)
+    (held,) = source.ledger.held(["quarantined"], limit=5)
+    assert (held.reason, json.loads(held.faults)) == ("NO_PARENT", [fault._asdict()])
 
 
 def test_a_vanished_row_is_told_once_and_so_is_its_return(source: Source) -> None:
