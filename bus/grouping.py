@@ -42,3 +42,16 @@ def regroup(entries: Sequence[Entry], tried: Mapping[int, int]) -> list[Sequence
         groups.append(tuple(entries[at : at + count]))
         at += count
     return groups
+
+
+def portions(groups: Sequence[Sequence[Entry]], size: int) -> list[list[Sequence[Entry]]]:
+    """`groups` in order, in runs of at most `size` entries, each of at least one group: what one checkpoint covers."""
+    runs: list[list[Sequence[Entry]]] = []
+    room = 0
+    for group in groups:
+        room -= len(group)
+        if room < 0 or not runs:
+            runs.append([])
+            room = size - len(group)
+        runs[-1].append(group)
+    return runs

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
 
 from bus import clock
 from bus.assembly import Assembly, Moment, Parts
-from bus.errors import EndOfSource, TransientError
+from bus.backoff import Backoff
+from bus.errors import EndOfSource
 from bus.triage import segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
-
-    from tenacity import RetryCallState
 
     from bus.ledger.ledger import SourceLedger
     from bus.message import Batch
@@ -82,8 +80,7 @@ class Inbound:
         self._is_explicit = is_explicit
         self._options = options
         self._on_append = on_append
-        self._failures = 0
-        self.last_error: str | None = None
+        self._backoff = Backoff("read", longest_wait_s=options.longest_wait_s)
 
     def run(self, stop: Event, *, drain: bool) -> None:
         """Run until `stop` is set, or until the source is drained.
@@ -91,30 +88,15 @@ class Inbound:
         Raises:
             ConfigurationError, FatalError: this source cannot go on; everything committed stays.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._pause_s,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            reraise=True,
-            before_sleep=self._note_failure,
-        )
         try:
-            retrying(self._session, stop, drain=drain)
-        except TransientError:
-            if not stop.is_set():
-                raise
+            self._backoff.run(lambda: self._session(stop, drain=drain), stop)
         finally:
             self._adapter.close()
 
-    def _pause_s(self, _state: RetryCallState) -> float:
-        return min(self._options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self._failures += 1
-        self.last_error = str(state.outcome.exception())
-        _log.warning("source is away", action="read", failures=self._failures, error=self.last_error)
+    @property
+    def last_error(self) -> str | None:
+        """What keeps the source from being read, or None."""
+        return self._backoff.last_error
 
     def _session(self, stop: Event, *, drain: bool) -> None:
         """One connection's life: from opening the source to its loss, to `stop`, or to the end of the source."""
@@ -135,7 +117,7 @@ class Inbound:
                 batch = self._adapter.read(self._options.max_records)
             except EndOfSource:
                 return
-            self._failures, self.last_error = 0, None
+            self._backoff.worked()
             is_idle = not batch.records and not batch.vanished
             if is_idle and (clock.now() - noted_at).total_seconds() < _QUIET_S:
                 stop.wait(0 if drain else self._options.poll_s)

@@ -7,6 +7,7 @@ four times faster than a frozen slotted dataclass (docs/decisions/0002).
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,12 +58,16 @@ class Fault(NamedTuple):
     rule: str = ""
 
 
+#: What is escaped in a part of a key: the separator, the escape itself, and white space as `str.isspace` has it.
+_ESCAPED: Final = re.compile(r"[%:\s]")
+
+
 def escape_key_part(text: str) -> str:
     """Percent-encode `%`, `:` and white space (its UTF-8 bytes), so that parts can be joined by `:` and keys by blanks.
 
     Two different texts never give the same one; `urllib.parse.unquote` is the way back.
     """
-    if text.isalnum() and text.isascii():
+    if _ESCAPED.search(text) is None:
         return text
     text = text.replace("%", "%25").replace(":", "%3A")
     return "".join("".join(f"%{byte:02X}" for byte in c.encode()) if c.isspace() else c for c in text)

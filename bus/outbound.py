@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
+from sqlalchemy.exc import OperationalError
 
-from bus.errors import ExchangeError, TransientError
+from bus.backoff import Backoff
+from bus.errors import ExchangeError, FatalError, TransientError
 from bus.inbox import Inbox
 from bus.topology import CORE
 from bus.verify import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from threading import Event
 
     from sqlalchemy import Connection, Engine
-    from tenacity import RetryCallState
 
     from bus.envelope import Member
     from bus.findings import Finding
+    from bus.inbox import Kept
     from bus.message import Delivery
     from bus.ports import ConsumeChannel, Transport
     from bus.trust import Trust
@@ -52,8 +53,9 @@ class Received(NamedTuple):
 
 
 Handler = Callable[["Connection", Received], None]
-"""Does its work on the connection that it is given and does not commit. Raises TransientError when its own services are
-away (everything waits), anything else when this entry cannot be handled (tried again, then refused)."""
+"""Does its work on the connection that it is given and does not end its transaction. Raises TransientError, or
+SQLAlchemy's OperationalError, when its services are away (everything waits), anything else when this entry cannot be
+handled (tried again, then refused)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +113,8 @@ class Consumer:
         self._queue = queue
         self._options = options or ConsumerOptions()
         self._on_finding = on_finding or _log_finding
-        self._failures = 0
+        self._backoff = Backoff("consume", longest_wait_s=self._options.longest_wait_s)
         self.handled = 0
-        self.last_error: str | None = None
 
     def run(self, stop: Event) -> None:
         """Consume until `stop` is set.
@@ -121,44 +122,39 @@ class Consumer:
         Raises:
             FatalError: the streams cannot be followed any further; messages stay in the queue.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._pause_s,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            reraise=True,
-            before_sleep=self._note_failure,
-        )
-        try:
-            retrying(self._session, stop)
-        except TransientError:
-            if not stop.is_set():
-                raise
+        self._backoff.run(lambda: self._session(stop), stop)
 
-    def _pause_s(self, _state: RetryCallState) -> float:
-        return min(self._options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self._failures += 1
-        self.last_error = str(state.outcome.exception())
-        _log.warning("cannot consume", action="consume", failures=self._failures, error=self.last_error)
+    @property
+    def last_error(self) -> str | None:
+        """What keeps the queue from being consumed, or None."""
+        return self._backoff.last_error
 
     def _session(self, stop: Event) -> None:
+        try:
+            self._consume(stop)
+        except OperationalError as error:  # the core's own database is away or locked: no entry is to blame
+            raise TransientError(f"the core's database: {error.orig}") from error
+
+    def _consume(self, stop: Event) -> None:
         start = self._options.start
         where = "first" if isinstance(start, int) else start
         channel = self._transport.consumer(self._queue, prefetch=self._options.prefetch, start=where)
         try:
-            self._verifier = self._remembered()
+            self._begin_again()
             while not stop.is_set():
                 deliveries = channel.receive(self._options.prefetch, timeout_s=0.2)
                 self._take(channel, deliveries, stop)
-                self._failures, self.last_error = 0, None
+                self._backoff.worked()
         finally:
             channel.close()
 
-    def _remembered(self) -> Verifier:
-        return Verifier(self._trust, states=self._inbox.states(), is_whole=self._options.is_whole)
+    def _begin_again(self) -> None:
+        """Believe of the streams what was committed, and nothing else."""
+        self._kept = self._inbox.kept()
+        self._verifier = self._made_of(self._kept.values())
+
+    def _made_of(self, kept: Iterable[Kept]) -> Verifier:
+        return Verifier(self._trust, states=[each.state for each in kept], is_whole=self._options.is_whole)
 
     def _take(self, channel: ConsumeChannel, deliveries: Sequence[Delivery], stop: Event) -> None:
         """Fresh deliveries in one transaction; what came before, or fails so, one by one."""
@@ -178,11 +174,11 @@ class Consumer:
         """`_handle_all`, or None when the handler failed: then nothing of the batch was done."""
         try:
             return self._handle_all(deliveries)
-        except ExchangeError:
+        except (ExchangeError, OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - the handler's code: tried again entry by entry
             _log.warning("batch failed", action="handle", error=str(error), messages=len(deliveries))
-            self._verifier = self._remembered()
+            self._begin_again()
             return None
 
     def _handle_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
@@ -201,9 +197,10 @@ class Consumer:
                 for member, state in zip(verified.members, verified.states, strict=True):
                     if state in _HANDLED:
                         handle(connection, Received(member, state))
+                        _raise_if_ended(connection)
                         handled += 1
                 bad.append(_is_bad(verified))
-            self._inbox.save(connection, verifier.states())
+            self._kept = self._inbox.save(connection, verifier.states(), self._kept)
             self._inbox.note(connection, found)
         self._after_commit(handled, found)
         return bad
@@ -213,7 +210,8 @@ class Consumer:
         if not isinstance(start, int):
             return False
         headers = delivery.message.headers
-        return int(headers.get("x-seq", start)) + int(headers.get("x-count", 1)) <= start
+        seq, count = headers.get("x-seq", start), headers.get("x-count", 1)
+        return type(seq) is int and type(count) is int and seq + count <= start
 
     def _after_commit(self, handled: int, found: Sequence[Finding]) -> None:
         self.handled += handled
@@ -239,6 +237,8 @@ class Consumer:
 
     def _handle_alone(self, delivery: Delivery, stop: Event) -> list[bool]:
         """Try one message until it is handled or the entries that fail are refused."""
+        if self._is_before_start(delivery):
+            return [False]
         refused: set[int] = set()
         if delivery.redelivered:
             refused |= self._deadly(delivery)
@@ -246,10 +246,10 @@ class Consumer:
             current: list[Member] = []
             try:
                 return [self._handle_once(delivery, refused, current)]
-            except ExchangeError:
+            except (ExchangeError, OperationalError):
                 raise
             except Exception as error:
-                self._verifier = self._remembered()
+                self._begin_again()
                 if not current:
                     raise
                 member = current[-1]
@@ -263,7 +263,7 @@ class Consumer:
 
     def _deadly(self, delivery: Delivery) -> set[int]:
         """Count a delivery that came before as a try of each new entry: one that kills its consumer is refused too."""
-        verified = self._remembered().feed(delivery.message, is_redelivered=True)
+        verified = self._made_of(self._inbox.kept().values()).feed(delivery.message, is_redelivered=True)
         new = [m for m, state in zip(verified.members, verified.states, strict=True) if state in _HANDLED]
         if not new:
             return set()
@@ -285,9 +285,10 @@ class Consumer:
                     continue
                 current.append(member)
                 self._handle(connection, Received(member, state))
+                _raise_if_ended(connection)
                 self._inbox.forget(connection, place)
                 handled += 1
-            self._inbox.save(connection, self._verifier.states())
+            self._kept = self._inbox.save(connection, self._verifier.states(), self._kept)
             self._inbox.note(connection, verified.findings)
         self._after_commit(handled, verified.findings)
         return bool(refused) or _is_bad(verified) or self._was_refused(delivery, verified)
@@ -298,6 +299,12 @@ class Consumer:
             return False
         first, last = verified.members[0], verified.members[-1]
         return bool(self._inbox.refused(first.stream, first.epoch, first=first.seq, last=last.seq))
+
+
+def _raise_if_ended(connection: Connection) -> None:
+    """A handler that commits by itself would do again whatever the library rolls back or repeats."""
+    if not connection.in_transaction():
+        raise FatalError("the handler has committed or rolled back the transaction that it was given: it must not")
 
 
 def _is_bad(verified: Verified) -> bool:

@@ -9,30 +9,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import structlog
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_when_event_set
-
 from bus import clock
+from bus.backoff import Backoff
 from bus.envelope import Wrapper, mark_resent
 from bus.errors import FatalError, TransientError
-from bus.grouping import pack, regroup
+from bus.grouping import pack, portions, regroup
 from bus.seal import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from tenacity import RetryCallState
-
     from bus.ledger.ledger import SourceLedger
     from bus.message import Entry, Message
     from bus.ports import PublishChannel, Transport
     from bus.topology import Topology
     from bus.trust import Signer
-
-_log = structlog.get_logger(__name__)
 
 CHECKPOINT_EVERY: Final = 256
 """Entries at most under one checkpoint (architecture §3 "Chain")."""
@@ -46,7 +41,15 @@ COMPARE_S: Final = 10.0
 _LAST_CONFIRMS_S: Final = 5.0
 
 WINDOW: Final = 1024
-"""Unconfirmed messages at most."""
+"""Nothing more is taken from the ledger while so many messages are unconfirmed."""
+
+TAKE: Final = 1024
+"""Entries taken from the ledger at once: one commit says of all of them that they may have been tried."""
+
+NOTE_ENTRIES: Final = 1024
+NOTE_S: Final = 0.05
+"""Confirms are noted in the ledger when nothing is under way, after so many entries, or after this time. What was not
+noted when the process ends is sent again, marked, and dropped by the receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,17 @@ class RelayOptions:
 
 
 class _Sent(NamedTuple):
-    """Unconfirmed: with `messages` confirmed on this channel, everything up to `seq` is."""
+    """Messages under one checkpoint that are not all confirmed yet.
 
-    messages: int
-    seq: int
-    records: int
+    Attributes:
+        before: messages published on this channel before them.
+        seqs: the last seq of each.
+        records: records published on this channel up to each.
+    """
+
+    before: int
+    seqs: list[int]
+    records: list[int]
 
 
 class Relay:
@@ -104,8 +113,7 @@ class Relay:
         self.signer = signer
         self.options = options
         self.wake = wake
-        self._failures = 0
-        self.last_error: str | None = None
+        self._backoff = Backoff("publish", longest_wait_s=options.longest_wait_s)
 
     def run(self, stop: Event) -> None:
         """Run until `stop` is set.
@@ -113,32 +121,12 @@ class Relay:
         Raises:
             FatalError: another gateway publishes this stream, or the ledger is damaged.
         """
-        retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=self._pause_s,
-            sleep=sleep_using_event(stop),
-            stop=stop_when_event_set(stop),
-            reraise=True,
-            before_sleep=self._note_failure,
-        )
-        try:
-            retrying(self._session, stop)
-        except TransientError:
-            if not stop.is_set():
-                raise
+        self._backoff.run(lambda: self._session(stop), stop)
 
-    def _pause_s(self, state: RetryCallState) -> float:
-        assert state.outcome is not None
-        error = state.outcome.exception()
-        if isinstance(error, TransientError) and error.retry_after_s is not None:
-            return error.retry_after_s
-        return min(self.options.longest_wait_s, 0.1 * 2.0 ** min(self._failures, 20))
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        assert state.outcome is not None
-        self._failures += 1
-        self.last_error = str(state.outcome.exception())
-        _log.warning("broker is away", action="publish", failures=self._failures, error=self.last_error)
+    @property
+    def last_error(self) -> str | None:
+        """What keeps the stream from being published, or None."""
+        return self._backoff.last_error
 
     def compare(self) -> None:
         """Compare the broker with the model; raises TransientError, naming every difference."""
@@ -162,7 +150,7 @@ class Relay:
 
     def note_progress(self) -> None:
         """The broker has confirmed something, so it is there."""
-        self._failures, self.last_error = 0, None
+        self._backoff.worked()
 
 
 class _Session:
@@ -179,13 +167,23 @@ class _Session:
         self._cursor = self._confirmed
         self._resent_to = self._sent
         self._tried = self._outbox.packages(after=self._confirmed)
-        self._published = 0
+        self._published = self._counted = 0  # messages of this channel: handed over, confirmed
+        self._records = self._records_confirmed = self._records_noted = 0  # the same for records
+        self._noted = self._confirmed  # as the ledger has it
         self._unconfirmed: deque[_Sent] = deque()
-        self._checkpoint_at = 0.0
+        self._checkpoint_at = self._noted_at = 0.0
         self._compared_at = self._moved_at = time.monotonic()
 
     def pump(self, stop: Event) -> None:
         """Publish what waits, collect confirms, repeat; on `stop` wait a moment for what is under way."""
+        try:
+            self._pump(stop)
+        except TransientError:
+            if self._confirmed > self._noted:
+                self._write_down()
+            raise
+
+    def _pump(self, stop: Event) -> None:
         wake, idle_s = self._relay.wake, self._relay.options.idle_s
         while not stop.is_set():
             wake.clear()
@@ -199,25 +197,25 @@ class _Session:
             self._collect(timeout_s=0.1)
 
     def _send(self) -> bool:
-        """Publish the next entries and their checkpoint; False when nothing waits or the window is full."""
-        if self._unconfirmed and self._published - self._unconfirmed[0].messages >= WINDOW:
+        """Publish what waits, with its checkpoints; False when nothing waits or the window is full."""
+        if self._published - self._counted >= WINDOW:
             return False
-        batch = self._outbox.entries(after=self._cursor, limit=CHECKPOINT_EVERY)
-        groups = self._groups(batch)
+        groups = self._groups(self._outbox.entries(after=self._cursor, limit=TAKE))
         if not groups:
             return False
-        last = groups[-1][-1]
-        if last.seq > self._sent:
+        last = groups[-1][-1].seq
+        if last > self._sent:
             fresh = [(g[0].seq, len(g)) for g in groups if len(g) > 1 and g[0].seq > self._sent]
-            self._outbox.mark_sent(last.seq, packages=fresh)
-            self._sent = last.seq
-        messages = [self._message(group) for group in groups]
-        messages.append(self._checkpoint(last.seq, last.head))
-        self._cursor = last.seq
-        for group in groups:
-            self._note(group[-1].seq, sum(entry.type == "record" for entry in group))
-        self._note(last.seq, 0)
-        self._publish(messages)
+            self._outbox.mark_sent(last, packages=fresh)
+            self._sent = last
+        for portion in portions(groups, CHECKPOINT_EVERY):
+            messages = [self._message(group) for group in portion]
+            end = portion[-1][-1]
+            messages.append(self._checkpoint(end.seq, end.head))
+            self._cursor = end.seq
+            counts = [sum([entry.type == "record" for entry in group]) for group in portion]
+            self._note([group[-1].seq for group in portion], counts)
+            self._publish(messages)
         return True
 
     def _groups(self, batch: Sequence[Entry]) -> list[Sequence[Entry]]:
@@ -227,7 +225,7 @@ class _Session:
         groups = regroup(batch[:split], self._tried)
         fresh = batch[split:]
         if options.package_of > 1 and len(fresh) >= options.package_from:
-            return groups + pack(fresh, options.package_of)
+            return groups + pack(fresh, min(options.package_of, CHECKPOINT_EVERY))
         return groups + [(entry,) for entry in fresh]
 
     def _message(self, group: Sequence[Entry]) -> Message:
@@ -239,9 +237,13 @@ class _Session:
         note = checkpoint(self._stream.name, self._stream.epoch, seq, head, self._relay.signer)
         return self._wrapper.wrap_checkpoint(note)
 
-    def _note(self, seq: int, records: int) -> None:
-        self._published += 1
-        self._unconfirmed.append(_Sent(self._published, seq, records))
+    def _note(self, seqs: list[int], counts: Sequence[int]) -> None:
+        """Messages and, after them, their checkpoint are under way."""
+        records = [*accumulate(counts, initial=self._records)][1:]
+        self._records = records[-1] if records else self._records
+        sent = _Sent(self._published, [*seqs, self._cursor], [*records, self._records])
+        self._published += len(sent.seqs)
+        self._unconfirmed.append(sent)
 
     def _collect(self, *, timeout_s: float) -> None:
         """Count what the broker has confirmed, in the ledger too; an idle connection is kept alive by it as well."""
@@ -249,20 +251,41 @@ class _Session:
             count = self._channel.confirmed(timeout_s=timeout_s)
         except FatalError as error:  # as in `_publish`
             raise TransientError(str(error), retry_after_s=COMPARE_S) from error
-        seq, records = self._confirmed, 0
-        while self._unconfirmed and self._unconfirmed[0].messages <= count:
-            sent = self._unconfirmed.popleft()
-            seq, records = sent.seq, records + sent.records
-            self._moved_at = time.monotonic()
-        if seq > self._confirmed:
-            self._outbox.mark_confirmed(seq, records=records, at=clock.to_text(clock.now()))
-            self._confirmed = seq
+        if count > self._counted:
+            self._counted, self._moved_at = count, time.monotonic()
+            self._advance()
             self._relay.note_progress()
+        if self._is_to_be_noted():
+            self._write_down()
         if self._unconfirmed and time.monotonic() - self._moved_at > self._relay.options.patience_s:
             raise TransientError(
                 f"no confirm for {self._relay.options.patience_s:.0f} s; everything after seq "
                 f"{self._confirmed} of {self._stream.name} is unknown and is sent again"
             )
+
+    def _advance(self) -> None:
+        """Up to which seq everything is confirmed."""
+        while self._unconfirmed:
+            sent = self._unconfirmed[0]
+            done = min(self._counted - sent.before, len(sent.seqs))
+            if done > 0:
+                self._confirmed, self._records_confirmed = sent.seqs[done - 1], sent.records[done - 1]
+            if done < len(sent.seqs):
+                return
+            self._unconfirmed.popleft()
+
+    def _is_to_be_noted(self) -> bool:
+        entries = self._confirmed - self._noted
+        if not entries:
+            return False
+        return not self._unconfirmed or entries >= NOTE_ENTRIES or time.monotonic() - self._noted_at >= NOTE_S
+
+    def _write_down(self) -> None:
+        """Tell the ledger what is confirmed."""
+        records = self._records_confirmed - self._records_noted
+        self._outbox.mark_confirmed(self._confirmed, records=records, at=clock.to_text(clock.now()))
+        self._noted, self._records_noted = self._confirmed, self._records_confirmed
+        self._noted_at = time.monotonic()
 
     def _keep_alive(self) -> None:
         """Repeat the checkpoint of an idle stream; compare the topology."""
@@ -271,7 +294,7 @@ class _Session:
             self._relay.compare()
             self._compared_at = now
         if self._cursor and now - self._checkpoint_at >= HEARTBEAT_S:
-            self._note(self._cursor, 0)
+            self._note([], [])
             self._publish([self._checkpoint(self._cursor, self._outbox.head(self._cursor))])
 
     def _publish(self, messages: Sequence[Message]) -> None:

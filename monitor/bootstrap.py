@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.ledger.ledger import SourceLedger
-    from bus.ports import SourceAdapter
+    from bus.ports import SourceAdapter, Transport
     from bus.topology import Topology
     from bus.transport import ConnectedTransport
     from bus.trust import Trust
@@ -41,12 +41,20 @@ _PACKAGE_OF = 50
 _Made = TypeVar("_Made")
 
 
-def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
+def build(
+    settings: Settings,
+    *,
+    only: Sequence[str] = (),
+    transport: Transport | None = None,
+    topology: Topology | None = None,
+) -> Gateway:
     """Wire a gateway.
 
     Args:
         settings: the checked configuration.
         only: names of the sources to run; none = all.
+        transport: the bus, where it is not to be made from the settings.
+        topology: its model, likewise.
 
     Raises:
         ConfigurationError: every problem of keys, mappings, adapters and store that can be known without connecting.
@@ -54,7 +62,8 @@ def build(settings: Settings, *, only: Sequence[str] = ()) -> Gateway:
     """
     trust, signer, parts = lint(settings, only=only)
     ledger = Ledger(settings.store, key_hash=trust.key_hash)
-    wiring = _Wiring(settings, ledger, open_bus(settings), topology_of(settings), signer)
+    topology = topology or topology_of(settings)
+    wiring = _Wiring(settings, ledger, transport or open_bus(settings), topology, signer)
     runs = tuple(wiring.source_run(name, made) for name, made in parts.items())
     return Gateway(ledger, wiring.transport, wiring.topology, runs)
 
@@ -184,7 +193,7 @@ class _Wiring:
 
     settings: Settings
     ledger: Ledger
-    transport: ConnectedTransport
+    transport: Transport
     topology: Topology
     signer: Signer
 

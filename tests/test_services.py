@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
+from bus.errors import FatalError
 from tests import services
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def test_every_test_has_a_vhost_of_its_own(vhost: Vhost) -> None:
 def test_a_server_that_cannot_start_says_why(postgres: services.PostgreSQL) -> None:
     broken = services.PostgreSQL(options={"port": "no"})
     try:
-        with pytest.raises(AssertionError, match="postgresql ended at start"):
+        with pytest.raises(FatalError, match="postgresql ended at start"):
             broken.start()
-        with pytest.raises(AssertionError, match="exit 2"):
+        with pytest.raises(FatalError, match="exit 2"):
             broken.run([sys.executable, "-c", "raise SystemExit(2)"])
     finally:
         broken.remove()

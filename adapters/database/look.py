@@ -87,7 +87,8 @@ class Look:
         part_at = names.index(plan.declaration.part) if plan.declaration.part else None
         age = self._age(statements.xmin)
         count = 0
-        for rows in self._snapshot.reader.thin(statements, self._base(table, age), age):
+        is_short = self._scope == "poll"
+        for rows in self._snapshot.reader.thin(statements, self._base(table, age), age, is_short=is_short):
             row_keys = [
                 plan.row_key_of(
                     row[0],

@@ -29,6 +29,7 @@ _THIN_ROWS: Final = 5_000
 #: Without parallel cursors a table is read in chunks that lie in an anonymous file until they are merged. A chunk costs
 #: the platform one scan, so chunks grow; the first is small, so that the first record comes soon.
 _FIRST_CHUNK_ROWS: Final = 5_000
+_SHORT_ROWS: Final = 200
 _CHUNK_ROWS: Final = 80_000
 _SPOOL_BYTES: Final = 2 << 20
 
@@ -124,11 +125,24 @@ class Reader:
         return pages, count, None
 
     def thin(
-        self, statements: TableStatements, base: ColumnElement[bool] | None, age: ColumnElement[Any] | None
+        self,
+        statements: TableStatements,
+        base: ColumnElement[bool] | None,
+        age: ColumnElement[Any] | None,
+        *,
+        is_short: bool = False,
     ) -> Iterator[Sequence[tuple[Any, ...]]]:
-        """Thin rows in no order. When a key does not decode, all come once more, such a cell as octets."""
+        """Thin rows in no order. When a key does not decode, all come once more, such a cell as octets.
+
+        `is_short`: few are expected, so a plain query is tried first: a cursor costs four journeys to the server.
+        """
         try:
             if not self._is_octets:
+                if is_short:
+                    rows = self._all(statements.thin(base, age=age, as_octets=False).limit(_SHORT_ROWS + 1))
+                    if len(rows) <= _SHORT_ROWS:
+                        yield rows
+                        return
                 yield from self._partitions(statements.thin(base, age=age, as_octets=False), size=_THIN_ROWS)
                 return
         except (UnicodeDecodeError, DBAPIError) as error:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from bus.errors import FatalError
 from bus.ledger.content import dump_content, dump_faults
+from bus.ledger.handover import Handover
 from bus.ledger.schema import entries, held, keys, sources
 from bus.ledger.store import Statement
 from bus.ledger.values import BEHIND, NO_PARENT, Known
@@ -43,12 +44,19 @@ _KNOWN = (
 class Intake:
     """Takes pages of one source into the ledger; used by one thread.
 
+    Args:
+        store: the ledger's database.
+        row: of this source.
+        sealer: of its epoch.
+        handover: where the relay of this process finds what was appended.
+
     Attributes:
         seq, head: the end of the stream as this writer knows it; the transaction checks that nobody moved it.
     """
 
-    def __init__(self, store: Store, row: RowMapping, sealer: Sealer) -> None:
+    def __init__(self, store: Store, row: RowMapping, sealer: Sealer, handover: Handover | None = None) -> None:
         self._store = store
+        self._handover = handover or Handover()
         self._source_id: int = row["id"]
         self._sealer = sealer
         self.position: str | None = row["position"]
@@ -140,6 +148,7 @@ class Intake:
             self._insert_held.run(connection, [self._held_row(hold, page) for hold in page.holds])
             self._release(connection, page, first)
         self.position, self.seq, self.head = page.position, self.seq + len(sealed), head
+        self._handover.put(sealed)
         return sealed
 
     def _seal(self, page: Page) -> list[Entry]:

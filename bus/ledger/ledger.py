@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import case, func, insert, select
 
 from bus.errors import ConfigurationError
+from bus.ledger.handover import Handover
 from bus.ledger.index import Index
 from bus.ledger.intake import Intake
 from bus.ledger.outbox import Outbox
@@ -73,6 +74,7 @@ class Ledger:
     def __init__(self, url: str, *, key_hash: bytes) -> None:
         self.store = Store(url)
         self._key_hash = key_hash
+        self._handovers: dict[tuple[str, int], Handover] = {}
 
     def source(
         self, name: str, *, group: str, division: str, is_explicit: bool, domain: str = "approval"
@@ -97,11 +99,12 @@ class Ledger:
             raise ConfigurationError([text])
         stream = Stream(row["stream"], row["epoch"], division, name, domain)
         sealer = Sealer(stream.name, stream.epoch, self._key_hash)
+        handover = self._handovers.setdefault((stream.name, stream.epoch), Handover())
         return SourceLedger(
             stream,
-            Intake(self.store, row, sealer),
+            Intake(self.store, row, sealer, handover),
             Index(self.store, row["id"], is_explicit=is_explicit),
-            Outbox(self.store, row["id"], epoch=stream.epoch),
+            Outbox(self.store, row["id"], epoch=stream.epoch, handover=handover),
         )
 
     def _row(self, name: str) -> RowMapping | None:

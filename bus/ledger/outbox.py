@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from bus.errors import FatalError
+from bus.ledger.handover import Handover
 from bus.ledger.schema import entries, packages, sources
 from bus.ledger.store import Statement
 from bus.message import Entry
@@ -30,10 +31,18 @@ class Reach(NamedTuple):
 
 
 class Outbox:
-    """Read by the relay of one source; used by one thread."""
+    """Read by the relay of one source; used by one thread.
 
-    def __init__(self, store: Store, source_id: int, *, epoch: int) -> None:
+    Args:
+        store: the ledger's database.
+        source_id: of the source.
+        epoch: of its stream.
+        handover: where the intake of this process leaves what it has just committed.
+    """
+
+    def __init__(self, store: Store, source_id: int, *, epoch: int, handover: Handover | None = None) -> None:
         self._store = store
+        self._handover = handover or Handover()
         self._source_id = source_id
         self._epoch = epoch
         self._entries = (
@@ -56,8 +65,10 @@ class Outbox:
         with self._store.read() as connection:
             return dict(connection.execute(query).all())
 
-    def entries(self, *, after: int, limit: int) -> list[Entry]:
+    def entries(self, *, after: int, limit: int) -> Sequence[Entry]:
         """Entries with seq > `after`, in order, at most `limit`."""
+        if taken := self._handover.take(after=after, limit=limit):
+            return taken
         query = self._entries.where(entries.c.seq > after, entries.c.seq <= after + limit)
         with self._store.read() as connection:
             return [Entry(*row) for row in connection.execute(query)]

@@ -14,6 +14,7 @@ from monitor.held import notes, read_causes, show_notes
 from monitor.patience import patiently
 from monitor.settings import load
 from monitor.terminal import Exit, exit_codes
+from monitor.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ def run_gateway(
         settings = load(config)
         logs.configure(is_quiet=is_draining)
         gateway = patiently(terminal, lambda: build(settings, only=sources), timeout_s=timeout_s, stop=stop)
+        tune()
         try:
             _work(terminal, gateway, stop, is_draining=is_draining, timeout_s=timeout_s)
         finally:

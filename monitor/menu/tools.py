@@ -74,9 +74,24 @@ def bench(
     rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="轮数 · Rounds.")] = 5,
     records: Annotated[
         int, typer.Option("--records", metavar="N", min=1000, help="每轮条数 · Records a round.")
-    ] = 20_000,
+    ] = 40_000,
     part: Annotated[
-        list[str] | None, typer.Option("--part", metavar="NAME", help="只测此项，可重复 · Only this part; may repeat.")
+        list[str] | None,
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            help="只测此项，可重复 · Only this part; may repeat: single, double, package, package-double, consume, "
+            "pg-store, journal, latency, memory.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        int, typer.Option("--seconds", metavar="N", min=1, help="时延测多久 · Seconds of `latency`.")
+    ] = 60,
+    memory_records: Annotated[
+        int, typer.Option("--memory-records", metavar="N", min=1000, help="内存测多少条 · Records of `memory`.")
+    ] = 1_000_000,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="写成一页 · Write docs/reference/bench.md.")
     ] = None,
     config: UnusedConfig = None,
     json: Json = False,
@@ -87,7 +102,15 @@ def bench(
     terminal = open_terminal(lang, is_json=json)
     from monitor.commands.bench import run_bench
 
-    run_bench(terminal, rounds=rounds, records=records, parts=part or [])
+    run_bench(
+        terminal,
+        rounds=rounds,
+        records=records,
+        parts=part or [],
+        seconds=seconds,
+        memory_records=memory_records,
+        report=report,
+    )
 
 
 @schema_app.command(

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import mssql, oracle
 
 from adapters.cgs import PLATFORM
 from adapters.database import look as look_module
-from adapters.database import passes, sweep
+from adapters.database import passes, reading, sweep
 from adapters.database.declaration import Column, Declaration, Platform
 from adapters.database.dialects import DIALECTS, Horizon, dialect_of
 from adapters.database.position import Mark, Position, time_text
@@ -58,6 +58,20 @@ def test_a_look_that_finds_too_much_takes_the_earliest_and_is_made_again(
     assert not ledger.duplicates
     times = [record.changed_at for record in ledger.read[30:]]
     assert times == sorted(times)
+
+
+def test_a_poll_that_finds_more_than_a_few_rows_reads_them_in_a_stream(
+    site: str, engines: Callable[[str], sa.Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_SHORT_ROWS", 3)
+    engine = engines(site)
+    site_of(engine, records=30)
+    ledger = MemoryKeys()
+    drain(source(site), ledger)
+    cgs.feed(engine, division="440604", start=local_now(), records=60, seed=2, first_case=500)
+    drain(source(site), ledger)
+    assert len(ledger.read) == len({record.key for record in ledger.read}) == 90
+    assert not ledger.duplicates
 
 
 @pytest.mark.usefixtures("few")

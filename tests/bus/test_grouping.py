@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.grouping import pack, regroup
+from bus.grouping import pack, portions, regroup
 from bus.message import Entry, EntryType
 
 
@@ -42,3 +44,12 @@ def test_what_was_packed_is_regrouped_alike(types: list[EntryType], size: int) -
 
 def test_a_package_that_is_not_whole_waits_for_the_next_read() -> None:
     assert regroup([entry(1), entry(2), entry(3)], {2: 3}) == [(entry(1),)]
+
+
+@given(st.lists(st.integers(1, 9), max_size=30), st.integers(1, 20))
+def test_a_checkpoint_covers_as_many_whole_groups_as_fit(lengths: list[int], size: int) -> None:
+    groups = [tuple(entry(n) for n in range(length)) for length in lengths]
+    runs = portions(groups, size)
+    assert [group for run in runs for group in run] == groups
+    assert all(len(run) == 1 or sum(map(len, run)) <= size for run in runs)
+    assert all(sum(map(len, run)) + len(following[0]) > size for run, following in pairwise(runs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.message import Fault, Record, Translation, business_key, content_digest
+from bus.message import Fault, Record, Translation, business_key, content_digest, escape_key_part
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=()), max_size=8), min_size=1, max_size=4)
 
@@ -17,6 +17,12 @@ def test_a_key_joins_its_parts_by_colons() -> None:
 
 def test_colons_percent_signs_and_blanks_in_a_number_are_encoded() -> None:
     assert business_key("440604", "SL", "a:b%c d\u3000e") == "440604:SL:a%3Ab%25c%20d%E3%80%80e"
+
+
+def test_every_blank_there_is_and_nothing_else_is_encoded() -> None:
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    encoded = {c for c in characters if escape_key_part(f"a{c}") != f"a{c}"}
+    assert encoded == {c for c in characters if c.isspace()} | {":", "%"}
 
 
 @given(TEXTS, TEXTS)

@@ -172,6 +172,23 @@ def test_a_broker_that_says_nothing_is_asked_again(source: Source) -> None:
     assert source.parts.outbox.progress().confirmed >= 1
 
 
+def test_a_checkpoint_stands_after_at_most_256_entries(source: Source) -> None:
+    source.take(*(row(str(n)) for n in range(600)))
+    broker = Broker()
+    run(source, broker, confirmed(source, 600), replace(QUICK, package_of=0))
+    sizes = [read_checkpoint(m.body).size for m in broker.seen if m.properties["type"] == "CHECKPOINT"]
+    assert sizes == [256, 512, 600]
+    assert source.equation.published == 600
+
+
+def test_what_was_confirmed_before_a_fault_is_noted(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "NOTE_S", float("inf"))
+    source.take(row("1"), row("2"))
+    broker = Broker(silent_after=1)
+    run(source, broker, lambda: len(broker.seqs()) >= 3)
+    assert broker.seqs()[:3] == [1, 2, 2]
+
+
 def test_what_travelled_as_a_package_travels_so_again(source: Source) -> None:
     source.take(*(row(str(n)) for n in range(25)))
     options = replace(QUICK, package_of=10)

@@ -60,4 +60,4 @@ def test_a_batch_error_names_its_members() -> None:
 def test_the_cores_names_are_imported_on_use() -> None:
     assert bus.Consumer.__name__ == "Consumer"
     with pytest.raises(AttributeError, match="no attribute 'Producer'"):
-        _ = bus.Producer  # type: ignore[attr-defined]
+        _ = bus.Producer

@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text, create_engine, insert, select
 
+from bus import inbox
 from bus.outbound import Consumer, ConsumerOptions
 from bus.transport import connect
 from bus.trust import load_trust
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from bus.outbound import Received
+    from bus.ports import ConsumeChannel, Transport
 
 metadata = MetaData()
 
@@ -49,6 +51,38 @@ def rows(folder: Path) -> list[tuple[str, str, int]]:
     return found
 
 
+def findings(folder: Path) -> list[str]:
+    """What the core found wrong with the stream."""
+    engine = open_database(folder)
+    with engine.connect() as connection:
+        found = list(connection.scalars(select(inbox.findings.c.en)))
+    engine.dispose()
+    return found
+
+
+class SlowToAcknowledge:
+    """A transport whose consumers wait before each acknowledgement: a kill then hits the moment after the commit."""
+
+    def __init__(self, transport: Transport, delay_s: float) -> None:
+        self._transport = transport
+        self._delay_s = delay_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def consumer(self, queue: str, *, prefetch: int, start: str | None = None) -> ConsumeChannel:
+        """A consumer that is slow at one thing."""
+        channel = self._transport.consumer(queue, prefetch=prefetch, start=start)
+        ack = channel.ack
+
+        def late(tag: int) -> None:
+            time.sleep(self._delay_s)
+            ack(tag)
+
+        channel.ack = late  # type: ignore[method-assign]
+        return channel
+
+
 def consume(folder: Path, bus: str, stop: threading.Event, *, delay_s: float = 0.0) -> None:
     """Handle records until `stop`."""
     engine = open_database(folder)
@@ -60,8 +94,9 @@ def consume(folder: Path, bus: str, stop: threading.Event, *, delay_s: float = 0
         if member.type == "record":
             connection.execute(insert(handled).values(key=member.key, case_no=member.application_no, seq=member.seq))
 
+    transport: Any = SlowToAcknowledge(connect(bus), 50 * delay_s) if delay_s else connect(bus)
     consumer = Consumer(
-        connect(bus),
+        transport,
         trust=load_trust(folder / "trust.yaml"),
         engine=engine,
         handle=handle,

@@ -1,0 +1,1 @@
+"""`gateway bench`: the gateway against a yardstick of the same run (docs/reference/bench.md)."""
