@@ -22,7 +22,8 @@ from xsd.notice import NoticeWriter
 from xsd.validator import Validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from bus.ledger.ledger import SourceLedger
     from bus.ports import SourceAdapter, Transport
@@ -157,30 +158,33 @@ class SourceParts:
 
 
 def _load_sources(sources: Mapping[str, SourceSettings], places: Places, problems: list[str]) -> dict[str, SourceParts]:
-    """The parts of every source; problems of a mapping that several sources share are named once."""
+    """The parts of every source; a mapping that several sources share is read, and its problems are named, once."""
+    mappings = _load_mappings(sources.values(), problems)
     parts: dict[str, SourceParts] = {}
-    found: list[str] = []
     for name, source in sources.items():
-        made = _source_parts(name, source, places, found)
-        if made is not None:
-            parts[name] = made
-    problems += dict.fromkeys(found)
+        at = ("sources", name)
+        create = partial(registry.create, source.adapter, division=source.division, options=source.options)
+        adapter = _collect(problems, create, partial(places.problem, at))
+        validate = partial(Validator, profile=source.rules)
+        validator = _collect(problems, validate, partial(places.problem, (*at, "rules")))
+        mapping = mappings.get((source.adapter, source.mappings))
+        if adapter is not None and validator is not None and mapping is not None:
+            translator = MappingTranslator(mapping.platform, plans=mapping.plans)  # each thread has one of its own
+            parts[name] = SourceParts(source, adapter, translator, validator)
     return parts
 
 
-def _source_parts(name: str, source: SourceSettings, places: Places, problems: list[str]) -> SourceParts | None:
-    place = partial(places.problem, ("sources", name))
-    create = partial(registry.create, source.adapter, division=source.division, options=source.options)
-    adapter = _collect(problems, create, place)
-    is_known = adapter is not None or source.adapter in registry.names()
-    load = partial(MappingTranslator.load, source.adapter, directory=source.mappings)
-    translator = _collect(problems, load, str) if is_known else None
-    validator = _collect(
-        problems, lambda: Validator(profile=source.rules), partial(places.problem, ("sources", name, "rules"))
-    )
-    if adapter is None or translator is None or validator is None:
-        return None
-    return SourceParts(source, adapter, translator, validator)
+def _load_mappings(
+    sources: Iterable[SourceSettings], problems: list[str]
+) -> dict[tuple[str, Path | None], MappingTranslator]:
+    """(adapter, folder) → its mapping; an adapter that nobody knows has none and is named as such elsewhere."""
+    known = registry.names()
+    wanted = dict.fromkeys((source.adapter, source.mappings) for source in sources if source.adapter in known)
+    loaded = {
+        (adapter, folder): _collect(problems, partial(MappingTranslator.load, adapter, directory=folder), str)
+        for adapter, folder in wanted
+    }
+    return {key: mapping for key, mapping in loaded.items() if mapping is not None}
 
 
 @dataclass(frozen=True, slots=True)

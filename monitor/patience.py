@@ -30,7 +30,7 @@ def patiently(
     Args:
         terminal: is told of the first failure; None: nobody is.
         work: may be done several times.
-        timeout_s: 0: one try.
+        timeout_s: counted from the first failure; 0: one try.
         stop: set by a signal: ends the waiting.
 
     Raises:
@@ -38,21 +38,27 @@ def patiently(
         Stopped: `stop` was set.
     """
     stop = stop or Event()
-    until = time.monotonic() + timeout_s
-
-    def pause_s(state: RetryCallState) -> float:
-        return min(0.1 * 2.0 ** min(state.attempt_number, 10), _LONGEST_WAIT_S, max(until - time.monotonic(), 0.01))
-
-    def notice(state: RetryCallState) -> None:
-        assert state.outcome is not None
-        if state.attempt_number == 1 and terminal is not None:
-            error = state.outcome.exception()
-            assert isinstance(error, TransientError)
+    if stop.is_set():
+        raise Stopped
+    try:
+        return work()
+    except TransientError as error:
+        if not timeout_s:
+            raise
+        if terminal is not None:
             reason = one_line(error)
             terminal.warn(
                 zh=f"服务不可用，最多再试 {timeout_s:g} 秒：{reason}",
                 en=f"a service is away, trying for {timeout_s:g} s more: {reason}",
             )
+    return _again(work, timeout_s, stop)
+
+
+def _again(work: Callable[[], _Made], timeout_s: float, stop: Event) -> _Made:
+    until = time.monotonic() + timeout_s
+
+    def pause_s(state: RetryCallState) -> float:
+        return min(0.1 * 2.0 ** min(state.attempt_number, 10), _LONGEST_WAIT_S, max(until - time.monotonic(), 0.01))
 
     def attempt() -> _Made:
         if stop.is_set():
@@ -64,7 +70,6 @@ def patiently(
         stop=stop_after_delay(timeout_s),
         wait=pause_s,
         sleep=sleep_using_event(stop),
-        before_sleep=notice,
         reraise=True,
     )
     return retrying(attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +11,11 @@ import structlog
 
 from adapters.simulators.cgs_quirks import Quirks
 from bus.ledger.ledger import Ledger
+from mappings import translator
+from mappings.library import read_platform
 from monitor.bootstrap import build
 from monitor.cli import main
+from monitor.menu import options
 from monitor.settings import load
 from tests.monitor.deployments import deploy
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.ledger.values import Progress
+    from mappings.library import Platform
+
+shipped_platform = functools.cache(read_platform)
 
 
 class Done(NamedTuple):
@@ -43,10 +50,21 @@ def _plain_logging() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture(autouse=True)
+def _read_shipped_mappings_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing them is most of a command's start, and they do not change under a test."""
+
+    def read(name: str, *, directory: Path | None = None) -> Platform:
+        return shipped_platform(name) if directory is None else read_platform(name, directory=directory)
+
+    monkeypatch.setattr(translator, "read_platform", read)
+
+
 @pytest.fixture
 def gateway(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """Run the command in this process."""
+    """Run the command in this process; that our names are ours is tested once, in test_ownership."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(options, "ownership_problems", list)
 
     def run(*arguments: object) -> Done:
         capfd.readouterr()

@@ -113,7 +113,7 @@ def test_an_equation_that_does_not_balance_is_found(gateway: Callable[..., Done]
         store.execute("UPDATE sources SET read = read + 1 WHERE name = 'gaoming'")
     done = gateway("run", "--drain", "--config", config)
     assert done.code == 1
-    assert "  balanced              ✓          ✗          ✗" in done.out
+    assert "  balanced             ✓          ✗          ✗" in done.out
 
 
 def test_a_missing_file_says_how_to_make_one(gateway: Callable[..., Done], tmp_path: Path) -> None:
