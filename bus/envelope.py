@@ -203,7 +203,7 @@ def open_message(message: Message) -> Run:
     """As `unwrap`, with what a verifier needs besides. Raises RejectedError."""
     try:
         run = _package(message) if message.properties["type"] == PACKAGE else _single(message)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError):
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError):
         run = None
     if run is None:
         faults = _faults(message)
@@ -357,12 +357,12 @@ def _comparisons(message: Message) -> list[tuple[str, object, object]]:
         ("cloudEvents_specversion", h["cloudEvents_specversion"], "1.0"),
         ("content_type", p["content_type"], CONTENT_TYPE),
         ("x-digest", h["x-digest"], _sha256(message.body).hexdigest()),
-        ("cloudEvents_time", bool(_TIME.fullmatch(at)), True),
+        ("cloudEvents_time", _is_time(at), True),
         ("x-mapping", type(h["x-mapping"]).__name__, "str"),
         ("cloudEvents_dataschema", type(h["cloudEvents_dataschema"]).__name__, "str"),
         ("routing_key", word in _NO_ENTRIES, False),
     ]
-    if _TIME.fullmatch(at):
+    if _is_time(at):
         found.append(("timestamp", p["timestamp"], seconds(at)))
     if kind == PACKAGE:
         return [*found, ("routing_key", topic, PACKAGE), ("correlation_id", p.get("correlation_id"), None)]
@@ -385,6 +385,14 @@ def _key_comparisons(message: Message, word: str, division: str, topic: str) -> 
 
 def _is_hex(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _is_time(text: str) -> bool:
+    try:
+        seconds(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_number(value: object) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, delete, insert, select, update
 
+from bus.errors import TransientError
 from bus.findings import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import ColumnElement, Connection, Engine
 
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 metadata = MetaData()
 
-#: What the verifier knows of each stream and epoch: constant state for an unlimited window.
+#: What the verifier knows of each stream and epoch: constant state for an unlimited window. `turn` counts the writes.
 streams = Table(
     "exchange_inbox",
     metadata,
     Column("stream", Text, primary_key=True),
     Column("epoch", BigInteger, primary_key=True),
     Column("seq", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
 )
 
@@ -55,6 +57,18 @@ findings = Table(
 )
 
 
+class Kept(NamedTuple):
+    """The state of one stream and epoch as it was last read or written here.
+
+    Attributes:
+        turn: which write it was, from 1.
+        state: what was written.
+    """
+
+    turn: int
+    state: State
+
+
 class Inbox:
     """Three tables in the handler's database, made when missing."""
 
@@ -62,19 +76,45 @@ class Inbox:
         self.engine = engine
         metadata.create_all(engine)
 
-    def states(self) -> list[State]:
-        """How far each stream was handled."""
-        with self.engine.connect() as connection:
-            return [State.from_json(text) for text in connection.scalars(select(streams.c.state))]
-
-    def save(self, connection: Connection, states: Iterable[State]) -> None:
-        """Write high-water marks, in the handler's transaction."""
+    def kept(self) -> dict[tuple[str, int], Kept]:
+        """How far each stream and epoch was handled."""
         c = streams.c
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(c.turn, c.state)).all()
+        found = [Kept(turn, State.from_json(text)) for turn, text in rows]
+        return {(kept.state.stream, kept.state.epoch): kept for kept in found}
+
+    def save(
+        self, connection: Connection, states: Iterable[State], former: Mapping[tuple[str, int], Kept]
+    ) -> dict[tuple[str, int], Kept]:
+        """Write the high-water marks that have changed since `former`, in the handler's transaction.
+
+        Returns:
+            `former` with what was written; it holds only if the transaction commits.
+
+        Raises:
+            TransientError: somebody else has written one of them since: what this transaction did was done already.
+        """
+        saved = dict(former)
         for state in states:
-            values = {"seq": state.seq, "state": state.to_json()}
-            is_it = (c.stream == state.stream) & (c.epoch == state.epoch)
-            if connection.execute(update(streams).where(is_it).values(values)).rowcount == 0:
-                connection.execute(insert(streams).values(stream=state.stream, epoch=state.epoch, **values))
+            place = (state.stream, state.epoch)
+            before = former.get(place)
+            if before is None:
+                saved[place] = Kept(1, state)
+                values = {"stream": state.stream, "epoch": state.epoch, "seq": state.seq, "turn": 1}
+                connection.execute(insert(streams).values(**values, state=state.to_json()))
+            elif before.state != state:
+                saved[place] = Kept(before.turn + 1, state)
+                self._advance(connection, saved[place])
+        return saved
+
+    def _advance(self, connection: Connection, kept: Kept) -> None:
+        c, state = streams.c, kept.state
+        is_it = (c.stream == state.stream) & (c.epoch == state.epoch) & (c.turn == kept.turn - 1)
+        values = {"seq": state.seq, "turn": kept.turn, "state": state.to_json()}
+        if connection.execute(update(streams).where(is_it).values(values)).rowcount != 1:
+            text = f"another consumer has handled {state.stream}/e{state.epoch} meanwhile; going on behind it"
+            raise TransientError(text)
 
     def note(self, connection: Connection, found: Iterable[Finding]) -> None:
         """Keep findings, in the handler's transaction."""

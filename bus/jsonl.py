@@ -44,12 +44,17 @@ def to_line(message: Message) -> bytes:
 
 def from_line(line: bytes) -> Message:
     """The message of one line. Raises ValueError when there is none."""
-    fields = json.loads(line)
+    try:
+        fields = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(fields, dict):
         raise ValueError("not an object")  # noqa: TRY004 - it is the line's content that is wrong
     wrong = [word for word, type_ in _WORDS.items() if not isinstance(fields.get(word), type_)]
     if wrong:
         raise ValueError(f"missing or not of the right type: {', '.join(wrong)}")
+    if b"\\u" in line:
+        json.dumps(fields, ensure_ascii=False).encode()  # half a surrogate pair is no text: UnicodeEncodeError
     body = base64.b64decode(fields["body"], validate=True)
     return Message(fields["routing_key"], fields["properties"], fields["headers"], body, fields["exchange"])
 

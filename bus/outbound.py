@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from bus.backoff import Backoff
-from bus.errors import ExchangeError, TransientError
+from bus.errors import ExchangeError, FatalError, TransientError
 from bus.inbox import Inbox
 from bus.topology import CORE
 from bus.verify import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from threading import Event
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bus.envelope import Member
     from bus.findings import Finding
+    from bus.inbox import Kept
     from bus.message import Delivery
     from bus.ports import ConsumeChannel, Transport
     from bus.trust import Trust
@@ -51,8 +53,9 @@ class Received(NamedTuple):
 
 
 Handler = Callable[["Connection", Received], None]
-"""Does its work on the connection that it is given and does not commit. Raises TransientError when its own services are
-away (everything waits), anything else when this entry cannot be handled (tried again, then refused)."""
+"""Does its work on the connection that it is given and does not end its transaction. Raises TransientError, or
+SQLAlchemy's OperationalError, when its services are away (everything waits), anything else when this entry cannot be
+handled (tried again, then refused)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +130,17 @@ class Consumer:
         return self._backoff.last_error
 
     def _session(self, stop: Event) -> None:
+        try:
+            self._consume(stop)
+        except OperationalError as error:  # the core's own database is away or locked: no entry is to blame
+            raise TransientError(f"the core's database: {error.orig}") from error
+
+    def _consume(self, stop: Event) -> None:
         start = self._options.start
         where = "first" if isinstance(start, int) else start
         channel = self._transport.consumer(self._queue, prefetch=self._options.prefetch, start=where)
         try:
-            self._verifier = self._remembered()
+            self._begin_again()
             while not stop.is_set():
                 deliveries = channel.receive(self._options.prefetch, timeout_s=0.2)
                 self._take(channel, deliveries, stop)
@@ -139,8 +148,13 @@ class Consumer:
         finally:
             channel.close()
 
-    def _remembered(self) -> Verifier:
-        return Verifier(self._trust, states=self._inbox.states(), is_whole=self._options.is_whole)
+    def _begin_again(self) -> None:
+        """Believe of the streams what was committed, and nothing else."""
+        self._kept = self._inbox.kept()
+        self._verifier = self._made_of(self._kept.values())
+
+    def _made_of(self, kept: Iterable[Kept]) -> Verifier:
+        return Verifier(self._trust, states=[each.state for each in kept], is_whole=self._options.is_whole)
 
     def _take(self, channel: ConsumeChannel, deliveries: Sequence[Delivery], stop: Event) -> None:
         """Fresh deliveries in one transaction; what came before, or fails so, one by one."""
@@ -160,11 +174,11 @@ class Consumer:
         """`_handle_all`, or None when the handler failed: then nothing of the batch was done."""
         try:
             return self._handle_all(deliveries)
-        except ExchangeError:
+        except (ExchangeError, OperationalError):
             raise
         except Exception as error:  # noqa: BLE001 - the handler's code: tried again entry by entry
             _log.warning("batch failed", action="handle", error=str(error), messages=len(deliveries))
-            self._verifier = self._remembered()
+            self._begin_again()
             return None
 
     def _handle_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
@@ -183,9 +197,10 @@ class Consumer:
                 for member, state in zip(verified.members, verified.states, strict=True):
                     if state in _HANDLED:
                         handle(connection, Received(member, state))
+                        _raise_if_ended(connection)
                         handled += 1
                 bad.append(_is_bad(verified))
-            self._inbox.save(connection, verifier.states())
+            self._kept = self._inbox.save(connection, verifier.states(), self._kept)
             self._inbox.note(connection, found)
         self._after_commit(handled, found)
         return bad
@@ -195,7 +210,8 @@ class Consumer:
         if not isinstance(start, int):
             return False
         headers = delivery.message.headers
-        return int(headers.get("x-seq", start)) + int(headers.get("x-count", 1)) <= start
+        seq, count = headers.get("x-seq", start), headers.get("x-count", 1)
+        return type(seq) is int and type(count) is int and seq + count <= start
 
     def _after_commit(self, handled: int, found: Sequence[Finding]) -> None:
         self.handled += handled
@@ -221,6 +237,8 @@ class Consumer:
 
     def _handle_alone(self, delivery: Delivery, stop: Event) -> list[bool]:
         """Try one message until it is handled or the entries that fail are refused."""
+        if self._is_before_start(delivery):
+            return [False]
         refused: set[int] = set()
         if delivery.redelivered:
             refused |= self._deadly(delivery)
@@ -228,10 +246,10 @@ class Consumer:
             current: list[Member] = []
             try:
                 return [self._handle_once(delivery, refused, current)]
-            except ExchangeError:
+            except (ExchangeError, OperationalError):
                 raise
             except Exception as error:
-                self._verifier = self._remembered()
+                self._begin_again()
                 if not current:
                     raise
                 member = current[-1]
@@ -245,7 +263,7 @@ class Consumer:
 
     def _deadly(self, delivery: Delivery) -> set[int]:
         """Count a delivery that came before as a try of each new entry: one that kills its consumer is refused too."""
-        verified = self._remembered().feed(delivery.message, is_redelivered=True)
+        verified = self._made_of(self._inbox.kept().values()).feed(delivery.message, is_redelivered=True)
         new = [m for m, state in zip(verified.members, verified.states, strict=True) if state in _HANDLED]
         if not new:
             return set()
@@ -267,9 +285,10 @@ class Consumer:
                     continue
                 current.append(member)
                 self._handle(connection, Received(member, state))
+                _raise_if_ended(connection)
                 self._inbox.forget(connection, place)
                 handled += 1
-            self._inbox.save(connection, self._verifier.states())
+            self._kept = self._inbox.save(connection, self._verifier.states(), self._kept)
             self._inbox.note(connection, verified.findings)
         self._after_commit(handled, verified.findings)
         return bool(refused) or _is_bad(verified) or self._was_refused(delivery, verified)
@@ -280,6 +299,12 @@ class Consumer:
             return False
         first, last = verified.members[0], verified.members[-1]
         return bool(self._inbox.refused(first.stream, first.epoch, first=first.seq, last=last.seq))
+
+
+def _raise_if_ended(connection: Connection) -> None:
+    """A handler that commits by itself would do again whatever the library rolls back or repeats."""
+    if not connection.in_transaction():
+        raise FatalError("the handler has committed or rolled back the transaction that it was given: it must not")
 
 
 def _is_bad(verified: Verified) -> bool:

@@ -10,7 +10,7 @@ from bus.envelope import Member, Run, open_message
 from bus.errors import FatalError, RejectedError
 from bus.findings import Finding, FindingKind, Hole, State, finding, joined, without
 from bus.jsonl import Unreadable, read_jsonl, write_jsonl
-from bus.seal import Checkpoint, open_checkpoint, read_checkpoint
+from bus.seal import MAX_SEQ, Checkpoint, open_checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,7 @@ MemberState = Literal["anchored", "chained", "verified", "duplicate", "refused"]
 _MEMORY: Final = 4096
 _AUDIT_MEMORY: Final = 65536
 _MAX_HOLES: Final = 1024
+_LONGEST_NAME: Final = 255
 
 
 class Verified(NamedTuple):
@@ -264,13 +265,18 @@ _NOT_BEHIND: Final = ("其后的链头不能由此推出", "the head of the entr
 
 
 def _claims(message: Message) -> tuple[str, int, int, int]:
-    """Stream, epoch, seq and count as a message that cannot be opened claims; "" and 0 where that is no claim."""
+    """Stream, epoch, seq and count as a message that cannot be opened claims; "" and 0 where that is no claim.
+
+    Whoever wrote it may have chosen them to break what keeps or shows findings.
+    """
     headers = message.headers
     stream = headers.get("x-stream")
+    is_name = isinstance(stream, str) and len(stream) <= _LONGEST_NAME and stream.isprintable()
     numbers = [headers.get(word) for word in ("x-epoch", "x-seq")]
-    epoch, seq = (n if type(n) is int and n > 0 else 0 for n in numbers)
+    epoch, seq = (n if type(n) is int and 0 < n <= MAX_SEQ else 0 for n in numbers)
     count = headers.get("x-count")
-    return stream if isinstance(stream, str) else "", epoch, seq, count if type(count) is int and count > 0 else 1
+    count = min(count, MAX_SEQ - seq + 1) if type(count) is int and count > 0 else 1
+    return str(stream) if is_name else "", epoch, seq, count
 
 
 def _claimed_size(note: bytes) -> int:

@@ -6,21 +6,27 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bus.errors import ConfigurationError
+from monitor.places import Places
 
-_REFERENCE: Final = re.compile(r"\$\{(env|file):([^}]*)\}")
-_Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+if TYPE_CHECKING:
+    from monitor.places import Keys
+
+_REFERENCE: Final = re.compile(r"\$\{([^}:]*):?([^}]*)\}")
+_CLEAR_PASSWORD: Final = re.compile(r"//[^/:@]*:([^/@]+)@")
+GROUP: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_Name = Annotated[str, StringConstraints(pattern=rf"^{GROUP.pattern}$")]
 _Division = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$", strict=True)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class SigningSettings(_Part):
@@ -53,6 +59,32 @@ class Settings(_Part):
     packages: Literal["auto", "never"] | Annotated[int, Field(ge=2, le=1000)] = "auto"
     journal_max_age: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[YMDhms]$")] = "400D"
     feeds: list[_Division] = Field(default_factory=list)
+    _places: Places = PrivateAttr(default_factory=lambda: Places(Path("gateway.yaml"), None))
+
+    @property
+    def places(self) -> Places:
+        """Where each key stands in the file."""
+        return self._places
+
+
+class Examined(NamedTuple):
+    """A file with everything that can be said about it alone.
+
+    Attributes:
+        settings: None when there are problems.
+        sources: those that are right in themselves.
+        signing: None when it is not right in itself.
+        problems: each `file:line:column: key: text`.
+        warnings: what works and should not stay, in the same form.
+        places: of the keys.
+    """
+
+    settings: Settings | None
+    sources: Mapping[str, SourceSettings]
+    signing: SigningSettings | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    places: Places
 
 
 def load(path: Path) -> Settings:
@@ -61,104 +93,155 @@ def load(path: Path) -> Settings:
     Raises:
         ConfigurationError: all problems, each `file:line:column: key: text`.
     """
+    examined = examine(path)
+    if examined.settings is None:
+        raise ConfigurationError(examined.problems)
+    return examined.settings
+
+
+def examine(path: Path) -> Examined:
+    """Read and check the file; what is right in it is handed on even when something else is wrong.
+
+    Raises:
+        ConfigurationError: not readable, or not YAML.
+    """
     document = _parse(path)
-    problems: list[str] = []
-    data = _resolve(document, path, (), problems)
+    root = path.resolve().parent
+    places = Places(path, document)
+    missing: dict[Keys, str] = {}
+    warnings: list[str] = []
+    data = _Resolver(path.parent, places, missing, warnings).resolve(document, ())
+    problems: list[str] = list(missing.values())
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        problems += [_describe(path, document, tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]
+        found = [(tuple(fault["loc"]), fault["msg"]) for fault in error.errors(include_url=False, include_input=False)]
+        problems += [places.problem(_shown(at), text) for at, text in found if _shown(at) not in missing]
     if problems or settings is None:
-        raise ConfigurationError(problems)
-    return _absolute(settings, path.resolve().parent)
+        sources, signing = _usable(data, missing, root)
+        return Examined(None, sources, signing, tuple(problems), tuple(warnings), places)
+    settings = _absolute(settings, root)
+    settings._places = places  # noqa: SLF001 - pydantic's way to carry what is no field
+    return Examined(settings, settings.sources, settings.signing, (), tuple(warnings), places)
+
+
+def _shown(at: tuple[str | int, ...]) -> Keys:
+    """A location of pydantic without its own words for keys and branches of a union."""
+    return tuple(part for part in at if part != "[key]" and not str(part).startswith(("literal[", "constrained-")))
+
+
+_Model = TypeVar("_Model", SourceSettings, SigningSettings)
+
+
+def _usable(
+    data: Any, missing: Mapping[Keys, str], root: Path
+) -> tuple[dict[str, SourceSettings], SigningSettings | None]:
+    """The parts of a faulty file that are right in themselves."""
+
+    def part(model: type[_Model], value: Any, at: Keys) -> _Model | None:
+        if any(keys[: len(at)] == at for keys in missing):
+            return None
+        try:
+            return model.model_validate(value)
+        except ValidationError:
+            return None
+
+    listed = data.get("sources")
+    found = {
+        name: _absolute_source(source, root)
+        for name, value in (listed.items() if isinstance(listed, dict) else ())
+        if (source := part(SourceSettings, value, ("sources", name))) is not None
+    }
+    signing = part(SigningSettings, data.get("signing"), ("signing",))
+    return found, None if signing is None else _absolute_signing(signing, root)
 
 
 def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            [
-                (
-                    f"{path}: cannot be read ({error.strerror}); make a deployment with "
-                    "`gateway init DIR` or name yours with --config FILE"
-                )
-            ]
-        ) from error
+        advice = "make a deployment with `gateway init DIR` or name yours with --config FILE"
+        raise ConfigurationError([f"{path}: cannot be read ({error.strerror}); {advice}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigurationError([f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8"]) from error
     try:
         document = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}:1:1"
         raise ConfigurationError([f"{place}: not YAML: {error.problem}"]) from error
+    except YAMLError as error:
+        raise ConfigurationError([f"{path}:1:1: not YAML: {error}"]) from error
     if not isinstance(document, Mapping):
         raise ConfigurationError([f"{path}:1:1: the file must hold keys: node, group, store, bus, signing, sources"])
     return document
 
 
-def _resolve(value: Any, path: Path, at: tuple[str | int, ...], problems: list[str]) -> Any:
-    """Plain data with every `${env:…}` and `${file:…}` replaced; what is missing becomes a problem."""
-    if isinstance(value, Mapping):
-        return {str(key): _resolve(item, path, (*at, key), problems) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_resolve(item, path, (*at, index), problems) for index, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
+class _Resolver:
+    """Makes plain data with every `${env:…}` and `${file:…}` replaced."""
 
-    def substitute(match: re.Match[str]) -> str:
+    def __init__(self, folder: Path, places: Places, missing: dict[Keys, str], warnings: list[str]) -> None:
+        self._folder = folder
+        self._places = places
+        self._missing = missing
+        self._warnings = warnings
+
+    def resolve(self, value: Any, at: Keys) -> Any:
+        """What is missing becomes a problem; a password in clear becomes a warning."""
+        if isinstance(value, Mapping):
+            return {str(key): self.resolve(item, (*at, key)) for key, item in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [self.resolve(item, (*at, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        clear = _CLEAR_PASSWORD.search(value)
+        if clear is not None and "${" not in clear[1]:
+            text = "holds a password in clear; write ${env:NAME} or ${file:PATH} in its place"
+            self._warnings.append(self._places.problem(at, text))
+        return _REFERENCE.sub(lambda match: self._referenced(match, at), str(value))
+
+    def _referenced(self, match: re.Match[str], at: Keys) -> str:
         kind, name = match.groups()
         try:
-            return os.environ[name] if kind == "env" else (path.parent / name).read_text(encoding="utf-8").strip()
+            match kind:
+                case "env":
+                    return os.environ[name]
+                case "file":
+                    return (self._folder / name).read_text(encoding="utf-8").strip()
+            text = f"unknown reference {match.group()}; write ${{env:NAME}} or ${{file:PATH}}"
         except KeyError:
-            problems.append(f"{path}: {_dotted(at)}: environment variable {name} is not set")
-        except OSError as error:
-            problems.append(f"{path}: {_dotted(at)}: {name} cannot be read ({error.strerror})")
+            text = f"environment variable {name} is not set"
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            text = f"{name} cannot be read ({reason})"
+        self._missing[at] = self._places.problem(at, text)
         return ""
-
-    return _REFERENCE.sub(substitute, str(value))
-
-
-def _dotted(at: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in at)
-
-
-def _describe(path: Path, document: Any, at: tuple[str | int, ...], text: str) -> str:
-    """`file:line:column: key: text`, at the deepest node of `at` that the file has."""
-    line, column = 1, 1
-    node: Any = document
-    for part in at:
-        places = node.lc.data if hasattr(node, "lc") else None
-        if not places or part not in places:
-            break
-        line, column = places[part][0] + 1, places[part][1] + 1
-        node = node[part]
-    return f"{path}:{line}:{column}: {_dotted(at)}: {text}"
 
 
 def _absolute(settings: Settings, root: Path) -> Settings:
-    signing = settings.signing
-    sources = {
-        name: source.model_copy(update={"mappings": root / source.mappings}) if source.mappings else source
-        for name, source in settings.sources.items()
-    }
     return settings.model_copy(
         update={
             "store": _absolute_url(settings.store, root),
             "bus": _absolute_url(settings.bus, root),
-            "signing": SigningSettings(key=root / signing.key, trust=root / signing.trust),
-            "sources": {
-                name: source.model_copy(update={"options": _absolute_options(source.options, root)})
-                for name, source in sources.items()
-            },
+            "signing": _absolute_signing(settings.signing, root),
+            "sources": {name: _absolute_source(source, root) for name, source in settings.sources.items()},
         }
     )
 
 
-def _absolute_options(options: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    return {key: _absolute_url(value, root) if key == "url" else value for key, value in options.items()}
+def _absolute_signing(signing: SigningSettings, root: Path) -> SigningSettings:
+    return SigningSettings(key=root / signing.key, trust=root / signing.trust)
+
+
+def _absolute_source(source: SourceSettings, root: Path) -> SourceSettings:
+    options = {
+        key: _absolute_url(value, root) if key == "url" and isinstance(value, str) else value
+        for key, value in source.options.items()
+    }
+    return source.model_copy(
+        update={"options": options, "mappings": None if source.mappings is None else root / source.mappings}
+    )
 
 
 def _absolute_url(url: str, root: Path) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import locale
 import os
-from typing import Literal
+from typing import Final, Literal
 
 Language = Literal["zh", "en"]
+
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
 
 
 def default_language() -> Language:
@@ -20,3 +24,16 @@ def default_language() -> Language:
 def say(language: Language, *, zh: str, en: str) -> str:
     """The text in the chosen language."""
     return zh if language == "zh" else en
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(language: Language, seconds: float) -> str:
+    """A time span in its largest unit: `12 s`, `3 min`, `5 h`, `2 d`."""
+    for unit_s, zh, en in ((_DAY_S, "天", "d"), (_HOUR_S, "小时", "h"), (_MINUTE_S, "分钟", "min")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.0f} {say(language, zh=zh, en=en)}"
+    return f"{max(seconds, 0):.0f} {say(language, zh='秒', en='s')}"

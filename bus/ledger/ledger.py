@@ -21,7 +21,7 @@ from bus.seal import Sealer, genesis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import RowMapping
+    from sqlalchemy import ColumnElement, RowMapping
 
 
 class HeldRecord(NamedTuple):
@@ -34,6 +34,23 @@ class HeldRecord(NamedTuple):
     key: str
     held_at: str
     faults: str
+
+
+class Cause(NamedTuple):
+    """Held candidates of one source that are held for one reason.
+
+    Attributes:
+        records: how many.
+        oldest_at: when the first of them was held.
+        example: the newest.
+    """
+
+    source: str
+    state: str
+    reason: str
+    records: int
+    oldest_at: str
+    example: HeldRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +143,30 @@ class Ledger:
             rows = connection.execute(query).mappings().all()
         return [_progress(row) for row in rows]
 
+    def causes(self, states: Sequence[str]) -> list[Cause]:
+        """All held candidates in `states`, counted by source, state and reason, in this order."""
+        c = held.c
+        groups = (
+            select(func.max(c.id).label("id"), func.count().label("records"), func.min(c.held_at).label("oldest_at"))
+            .where(c.state.in_(states))
+            .group_by(c.source_id, c.state, c.reason)
+            .subquery()
+        )
+        query = (
+            select(groups.c.records, groups.c.oldest_at, *_shown())
+            .join(held, c.id == groups.c.id)
+            .join(sources, sources.c.id == c.source_id)
+            .order_by(sources.c.name, c.state, c.reason)
+        )
+        with self.store.read() as connection:
+            rows = [(records, at, HeldRecord(*rest)) for records, at, *rest in connection.execute(query)]
+        return [Cause(found.source, found.state, found.reason, records, at, found) for records, at, found in rows]
+
     def held(self, states: Sequence[str], *, limit: int) -> list[HeldRecord]:
         """The newest held candidates in `states`."""
         c = held.c
         query = (
-            select(c.id, sources.c.name, c.state, c.reason, c.key, c.held_at, c.faults)
+            select(*_shown())
             .join(sources, sources.c.id == c.source_id)
             .where(c.state.in_(states))
             .order_by(c.id.desc())
@@ -142,6 +178,12 @@ class Ledger:
     def close(self) -> None:
         """Close the store."""
         self.store.close()
+
+
+def _shown() -> tuple[ColumnElement[Any], ...]:
+    """The columns of a HeldRecord, in its order."""
+    c = held.c
+    return (c.id, sources.c.name, c.state, c.reason, c.key, c.held_at, c.faults)
 
 
 def _progress(row: RowMapping) -> Progress:

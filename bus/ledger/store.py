@@ -114,6 +114,15 @@ class Store:
         self.engine.dispose()
 
 
+def check_url(url: str) -> None:
+    """Whether the URL is of use at all; nothing is opened.
+
+    Raises:
+        ConfigurationError: unknown product, driver not installed, or malformed.
+    """
+    _open_engine(url).dispose()
+
+
 def probe(url: str) -> None:
     """Whether a store could be opened, without making or changing anything.
 

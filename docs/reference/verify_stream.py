@@ -15,13 +15,14 @@ import sys
 from base64 import b64decode
 from itertools import accumulate, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.sax.saxutils import unescape
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, InvalidSignature)
+BROKEN = (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, InvalidSignature, RecursionError)
 KEY = re.compile(r'pattern: "(.+)"\s+name: "(.+)"\s+key_id: "(.+)"\s+suite: "ed25519-sha256"\s+public_key: "(.+)"')
 NOTE = re.compile("((.+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n)\n((?:\u2014 [^ \n+]+ [A-Za-z0-9+/=]+\n)+)")
 ROOT = re.compile(r'<package xmlns=".*?" lengths="([0-9 ]+)" keys="([^"]*)" rows="([^"]*)" collectedAt="([^"]*)">')
@@ -58,16 +59,10 @@ def contents(message: dict[str, Any], h: dict[str, Any], body: bytes, secret: by
     return made
 
 
-class Chain:  # of one stream and epoch
-    def __init__(self, place: tuple[str, int], start: int) -> None:
-        self.start, self.top, self.signed, self.leaves = start, 0, 0, dict[int, bytes]()
-        self.heads = {0: sha(b"foshan-exchange/genesis/v1\n", lps(*place))}  # §4
-
-
 class Audit:  # §9
     def __init__(self, trust: str, *, whole: bool) -> None:
         self.secret, self.keys = bytes.fromhex(re.findall('key_hash: "(.+?)"', trust)[0]), KEY.findall(trust)
-        self.found, self.refused, self.chains, self.whole = list[Any](), list[Any](), dict[Any, Chain](), whole
+        self.found, self.refused, self.chains, self.whole = list[Any](), list[Any](), dict[Any, Any](), whole
 
     def feed(self, message: dict[str, Any]) -> None:
         h, body, word = message["headers"], b64decode(message["body"]), message["routing_key"].split(".")[0]
@@ -82,9 +77,11 @@ class Audit:  # §9
                 self.found.append(("altered" if key else "forged", *place, seq))  # [1]
                 self.refused.append((place, range(seq, seq + h.get("x-count", 1))))
 
-    def chain(self, place: tuple[str, int], first: int) -> Chain:
+    def chain(self, place: tuple[str, int], first: int) -> Any:
         start = 1 if self.whole or (place[0], place[1] - 1) in self.chains else first
-        return self.chains.setdefault(place, Chain(place, start))
+        head = sha(b"foshan-exchange/genesis/v1\n", lps(*place))  # §4
+        new = SimpleNamespace(start=start, top=0, signed=0, leaves=dict[int, bytes](), heads={0: head})
+        return self.chains.setdefault(place, new)
 
     def take(self, place: tuple[str, int], run: dict[int, bytes], h: dict[str, Any]) -> None:
         claimed, last, chain = bytes.fromhex(h["x-head"]), max(run), self.chain(place, min(run))
@@ -122,9 +119,10 @@ class Audit:  # §9
 
     def finish(self) -> None:  # [6]
         for place, chain in self.chains.items():
-            refused = {seq for where, seqs in self.refused if where == place for seq in seqs}
-            missing = {*range(chain.start, chain.top + 1)} - chain.leaves.keys() - refused
-            self.found += [("gap", *place, seq) for seq in sorted(missing) if seq - 1 not in missing]
+            at, here = chain.start, [(r.start, r.stop) for where, r in self.refused if where == place]
+            for first, end in sorted([*here, *((seq, seq + 1) for seq in chain.leaves), (chain.top + 1, 0)]):
+                self.found += [("gap", *place, at)] if at < min(first, chain.top + 1) else []
+                at = max(at, end)
             self.found += [("tail", *place, chain.signed + 1)] if chain.signed < chain.top else []
 
 

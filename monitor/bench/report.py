@@ -6,7 +6,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.bench.bars import BARS, GROWTH, MEMORY_MB, P50_MS, P99_MS
-from monitor.texts import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,12 +161,15 @@ def _mark(*, is_met: bool) -> str:
 def show(terminal: Terminal, found: Findings) -> None:
     """Print everything, and the object."""
     language = terminal.language
-    terminal.table(say(language, zh="各序列", en="series"), _RATE_COLUMNS[language], rate_rows(found))
+    terminal.say(zh="各序列", en="series")
+    terminal.table(_RATE_COLUMNS[language], rate_rows(found))
     if rows := ratio_rows(found):
-        terminal.table(say(language, zh="比值（每轮之内，再取中位数）", en="ratios"), _RATIO_COLUMNS[language], rows)
+        terminal.say(zh="比值（每轮之内，再取中位数）", en="ratios")
+        terminal.table(_RATIO_COLUMNS[language], rows)
     if rows := other_rows(found):
         columns = {"zh": ("量", "实测", "允许", "达到"), "en": ("quantity", "measured", "allowed", "met")}
-        terminal.table(say(language, zh="时延与内存", en="latency and memory"), columns[language], rows)
+        terminal.say(zh="时延与内存", en="latency and memory")
+        terminal.table(columns[language], rows)
     terminal.result(found.as_object())
 
 

@@ -320,11 +320,11 @@ class RabbitMQ(Service):
 
     def stop_app(self) -> None:
         """Stop the broker inside its node; `start_app` brings it back."""
-        self.evaluate("rabbit:stop()")
+        self.ctl("stop_app")
 
     def start_app(self) -> None:
         """Start the broker again after `stop_app`."""
-        self.evaluate("rabbit:start()")
+        self.ctl("start_app")
         wait_for(self.answers, what="rabbitmq answers after start_app")
 
     def remove(self) -> None:

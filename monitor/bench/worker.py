@@ -75,7 +75,7 @@ def run_gateway(options: Mapping[str, Any]) -> dict[str, Any]:
     before = cpu_s()
     gateway.run(stop, drain=False, timeout_s=60.0, on_tick=look)
     spent = cpu_s() - before
-    problems = [text for run in gateway.runs if (text := run.state())]
+    problems = [text for run in gateway.runs if (text := run.trouble())]
     gateway.close()
     confirms = transport.confirms
     first, last = confirms[0], confirms[-1]

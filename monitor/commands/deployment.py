@@ -1,141 +1,130 @@
-"""`gateway init` and `gateway check`."""
+"""`gateway init`: a deployment that runs as it is and explains itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from adapters import registry
-from bus.errors import ConfigurationError, ExchangeError
-from bus.ledger.store import probe
-from bus.transport import connect
 from bus.trust import Signer, Trust, new_key_hash, new_private_key, trust_yaml
-from monitor.bootstrap import lint, topology_of
-from monitor.commands.keys import write_private
-from monitor.settings import load
-from monitor.terminal import Exit, exit_codes
+from monitor.commands.keys import make_folder, write_private
+from monitor.settings import GROUP
+from monitor.terminal import WrongUseError, exit_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from bus.message import Record
-    from bus.ports import Seen
-    from monitor.settings import Settings
     from monitor.terminal import Terminal
 
-_TEMPLATE = """\
-# 佛山市行政审批交换网关 · one deployment. Paths are relative to this file. Secrets only by reference:
-# ${{env:NAME}} or ${{file:PATH}}, anywhere in a string. `gateway check --connect` tries everything and changes nothing.
+_TEMPLATE: Final = """\
+# 佛山市行政审批交换网关 · 部署配置 / One deployment of the approval exchange gateway.
+# Paths are relative to this file. Unknown keys are errors. After an edit: gateway check --connect
+# 密码只写引用 / Secrets only by reference, anywhere in a string: ${{env:NAME}} or ${{file:PATH}}
+
+# 本节点名；数据流名的前半，之后不要再改 / This machine; first part of every stream's name ({group}/chancheng): keep it.
 node: {group}-1
-group: {group}                       # names the streams: {group}/chancheng
-store: sqlite:///gateway.db          # or postgresql+psycopg://user:${{env:STORE_PASSWORD}}@host/gateway
-bus: embedded:///bus.db              # or amqp://gateway:${{env:BUS_PASSWORD}}@host:5672/supervision
-signing: {{key: keys/{group}.pem}}   # trust.yaml beside this file says whose signatures count
-packages: auto                       # records a message: auto (many when many wait), never, or a number
+group: {group}
+
+# 账本 / The ledger: sequence numbers, hash chain, what is held back. PostgreSQL in production:
+#   postgresql+psycopg://gateway:${{env:STORE_PASSWORD}}@db.example/gateway
+store: sqlite:///gateway.db
+
+# 总线 / The bus. This one needs no service. RabbitMQ in production, after `gateway topology apply`:
+#   amqp://gateway:${{env:BUS_PASSWORD}}@mq.example:5672/supervision
+bus: embedded:///bus.db
+
+# 签名私钥；信任文件 trust.yaml 写明谁的签名有效 / Key that signs checkpoints; trust.yaml beside this file says whose
+# signatures count: give a copy to whoever verifies (gateway keys export).
+signing: {{key: keys/{group}.pem}}
+
+packages: auto                   # 积压时打包 / many records a message when many wait: auto, never, or a number
+journal_max_age: 400D            # 日志保留期 / how long the journal keeps everything
+feeds: []                        # 另设区级队列的区划 / divisions with a queue of their own, e.g. ["440604"]
+
 sources:
-  chancheng:                         # 禅城
-    adapter: cgs
-    division: "440604"
+  chancheng:                     # 禅城；名称即流名的后半 / second part of the stream's name
+    adapter: cgs                 # 平台类型 / the shared district platform
+    division: "440604"           # 区划代码，加引号 / code of the division, in quotes
     options:
-      url: "sqlite:///chancheng.db"  # mysql+pymysql://reader:${{env:DB_PASSWORD}}@host/chancheng?charset=gbk
-      mode: cursor                   # the account may only SELECT; progress is kept here
-      poll_s: 2                      # pause between two looks for new rows
-      late_s: 3600                   # a row may become visible this long after its change time
+      # 试用库 / To try: gateway simulate cgs --url sqlite:///{folder}/chancheng.db --division 440604
+      # 真实平台 / Real:  mysql+pymysql://reader:${{env:CHANCHENG_PASSWORD}}@db.example/chancheng?charset=gbk
+      url: "sqlite:///chancheng.db"
+      mode: cursor               # 只读账号即可 / an account that may only SELECT; progress is kept in the ledger
+      poll_s: 2                  # 两次查询的间隔秒数 / pause between two looks for new rows
+      late_s: 3600               # 迟到行的容忍秒数 / a row may become visible so long after its change time
+    # 同案后续记录：park 等待，pass 带标记放行 / Later records of a quarantined one's case: wait, or pass flagged.
+    on_quarantine: park
+  # gaoming:                     # 高明：同一平台再来一份 / the same platform once more
+  #   adapter: cgs
+  #   division: "440608"
+  #   options: {{url: "sqlite:///gaoming.db"}}
 """
 
 
 def run_init(terminal: Terminal, directory: Path, *, group: str) -> None:
     """Write a deployment into a new or empty folder."""
     with exit_codes(terminal):
-        if directory.exists() and any(directory.iterdir()):
-            raise ConfigurationError([f"{directory}: is not empty; choose a new folder"])
-        directory.mkdir(parents=True, exist_ok=True)
-        write_deployment(directory, group, _TEMPLATE.format(group=group))
-        terminal.say(
-            zh=f"已建立 {directory}：gateway.yaml、keys/（0600）、trust.yaml。下一步：编辑 gateway.yaml，然后 "
-            f"gateway check --connect --config {directory}/gateway.yaml",
-            en=f"Made {directory}: gateway.yaml, keys/ (0600), trust.yaml. Next: edit gateway.yaml, then "
-            f"gateway check --connect --config {directory}/gateway.yaml",
+        if GROUP.fullmatch(group) is None:
+            zh = f"--group {group}：只用小写字母、数字和 '-'，至多 32 个，以字母开头"
+            en = f"--group {group}: lower-case letters, digits and '-', at most 32, beginning with a letter"
+            raise WrongUseError((zh, en))
+        _make_folder(directory)
+        folder = directory.resolve()
+        files = write_deployment(directory, group, _TEMPLATE.format(group=group, folder=folder))
+        config = directory / "gateway.yaml"
+        terminal.say(zh=f"已建立 {directory}：", en=f"Made {directory}:")
+        _show_files(terminal, group)
+        terminal.say(zh="\n下一步：", en="\nNext:")
+        terminal.write(
+            f"  gateway simulate cgs --url sqlite:///{folder}/chancheng.db --division 440604",
+            f"  gateway check --connect --config {config}",
+            f"  gateway run --drain --config {config}",
+            f"  gateway tap --from first --count 5 --config {config}",
+            f"  gateway verify --config {config}",
         )
-        terminal.result(
-            {"directory": str(directory), "files": ["gateway.yaml", "trust.yaml", f"keys/{group}.pem", "keys/core.pem"]}
-        )
+        terminal.result({"directory": str(directory), "files": files})
 
 
-def write_deployment(directory: Path, group: str, text: str) -> None:
-    """gateway.yaml with `text`, a signing key, a cosigning key for the core, and the trust file that names both."""
-    signer_file, core_file = directory / "keys" / f"{group}.pem", directory / "keys" / "core.pem"
+def _show_files(terminal: Terminal, group: str) -> None:
+    described = (
+        ("gateway.yaml", "配置，含注释", "configuration, with comments"),
+        ("trust.yaml", "谁的签名有效；核验方需要一份", "whose signatures count; whoever verifies needs a copy"),
+        (f"keys/{group}.pem", "网关的签名私钥 (0600)，不得外传", "the gateway's private key (0600); never leaves here"),
+        (
+            "keys/core.pem",
+            "监察核心的签名私钥 (0600)，请移交核心",
+            "the core's private key (0600); move it to the core",
+        ),
+    )
+    width = max(len(name) for name, _, _ in described)
+    for name, zh, en in described:
+        terminal.say(zh=f"  {name:{width}}  {zh}", en=f"  {name:{width}}  {en}")
+
+
+def _make_folder(directory: Path) -> None:
+    make_folder(directory)
+    if any(directory.iterdir()):
+        raise not_empty(str(directory))
+
+
+def not_empty(name: str) -> WrongUseError:
+    """The error for a folder that should be a new one."""
+    return WrongUseError((f"{name}：不是空目录；请另选新目录", f"{name}: is not empty; choose a new folder"))
+
+
+def write_deployment(directory: Path, group: str, text: str) -> list[str]:
+    """gateway.yaml with `text`, a signing key, a cosigning key for the core, and the trust file that names both.
+
+    Returns:
+        Names of the files.
+
+    Raises:
+        WrongUseError: one of them exists, or the folder cannot be written.
+    """
+    names = ["gateway.yaml", "trust.yaml", f"keys/{group}.pem", "keys/core.pem"]
+    config, trust_file, signer_file, core_file = (directory / name for name in names)
     for file in (signer_file, core_file):
         write_private(file, new_private_key())
     signer, core = Signer.load(signer_file), Signer.load(core_file)
     trust = Trust(new_key_hash(), ((f"{group}/*", signer.verify_key),), core.verify_key)
-    write_private(directory / "trust.yaml", trust_yaml(trust))
-    (directory / "gateway.yaml").write_text(text, encoding="utf-8")
-
-
-def run_check(terminal: Terminal, config: Path, *, is_connecting: bool) -> None:
-    """Lint everything; connect where asked; change nothing."""
-    with exit_codes(terminal):
-        settings = load(config)
-        lint(settings)
-        terminal.say(zh="配置、密钥、映射、标准：正确。", en="Configuration, keys, mappings, schema: good.")
-        found = _try_everything(terminal, settings) if is_connecting else {}
-        terminal.result({"connected": {name: text is None for name, text in found.items()}, "problems": found})
-        if any(found.values()):
-            raise SystemExit(Exit.FOUND)
-
-
-def _try_everything(terminal: Terminal, settings: Settings) -> dict[str, str | None]:
-    """What was tried → None, or what is wrong with it."""
-    found: dict[str, str | None] = {}
-
-    def attempt(name: str, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except ExchangeError as error:
-            found[name] = str(error)
-            terminal.say(zh=f"✗ {name}: {error}", en=f"✗ {name}: {error}")
-        else:
-            found[name] = None
-            terminal.say(zh=f"✓ {name}", en=f"✓ {name}")
-
-    def try_store() -> None:
-        probe(settings.store)
-
-    def try_bus() -> None:
-        differences = connect(settings.bus).differences(topology_of(settings))
-        if differences:
-            raise ConfigurationError([*differences, "run `gateway topology apply` with the operator's account"])
-
-    def try_source(name: str) -> None:
-        source = settings.sources[name]
-        adapter = registry.create(source.adapter, division=source.division, options=source.options)
-        try:
-            adapter.open(_NoKeys(), position=None, drain=False)
-        finally:
-            adapter.close()
-
-    attempt("store", try_store)
-    attempt("bus", try_bus)
-    for name in settings.sources:
-        attempt(f"sources.{name}", lambda name=name: try_source(name))  # type: ignore[misc]
-    return found
-
-
-class _NoKeys:
-    """A key index that knows nothing: `check` reads no record."""
-
-    def seen(self, row_keys: Sequence[str]) -> Mapping[str, Seen]:
-        """Nothing."""
-        del row_keys
-        return {}
-
-    def parked(self, reason: str) -> Sequence[Record]:
-        """Nothing."""
-        del reason
-        return ()
-
-    def ordinals(self, *, after: int, limit: int) -> Sequence[tuple[int, str]]:
-        """Nothing."""
-        del after, limit
-        return ()
+    write_private(trust_file, trust_yaml(trust))
+    config.write_text(text, encoding="utf-8")
+    return names

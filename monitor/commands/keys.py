@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
-from bus.errors import ConfigurationError
 from bus.trust import Signer, load_trust, new_private_key
 from monitor.settings import load
-from monitor.terminal import exit_codes
+from monitor.terminal import WrongUseError, cannot_write, exit_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +22,29 @@ def write_private(path: Path, content: bytes) -> None:
     """Write a new file that only its owner may read.
 
     Raises:
-        ConfigurationError: it exists, or its folder cannot be written.
+        WrongUseError: it exists, or its folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
     except FileExistsError as error:
-        raise ConfigurationError(
-            [f"{path}: exists already; a key is never overwritten, choose another name"]
-        ) from error
+        zh, en = (
+            f"{path}：已存在，不覆盖；请换个名字",
+            f"{path}: exists already and is not overwritten; choose another name",
+        )
+        raise WrongUseError((zh, en)) from error
     except OSError as error:
-        raise ConfigurationError([f"{path}: cannot be written ({error.strerror})"]) from error
+        raise cannot_write("FILE", path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises WrongUseError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+        raise WrongUseError((f"{path}：无法建立（{reason}）", f"{path}: cannot be made ({reason})")) from error
 
 
 def _object(key: VerifyKey) -> dict[str, Any]:
@@ -48,16 +59,17 @@ def _object(key: VerifyKey) -> dict[str, Any]:
 def run_new(terminal: Terminal, file: Path, *, name: str) -> None:
     """Make a key; print the lines for the trust file."""
     with exit_codes(terminal):
+        if re.search(r"[\s+]", name) or not name:
+            zh = f"--name {name!r}：名称不能含空白和 '+'"
+            raise WrongUseError((zh, f"--name {name!r}: a name without white space and '+' is expected"))
         write_private(file, new_private_key())
         key = Signer.load(file, name=name).verify_key
         terminal.say(
             zh=f"已写入 {file}（仅所有者可读）。把下面的内容加入 trust.yaml 的 streams：",
             en=f"Written: {file} (readable by its owner only). Add this to `streams` of trust.yaml:",
         )
-        if not terminal.is_json:
-            print('  - pattern: "<group>/<source>"')
-            for word, value in _object(key).items():
-                print(f'    {word}: "{value}"')
+        lines = [f'    {word}: "{value}"' for word, value in _object(key).items()]
+        terminal.write('  - pattern: "<group>/<source>"', *lines)
         terminal.result({"file": str(file), **_object(key)})
 
 
@@ -77,7 +89,8 @@ def run_list(terminal: Terminal, config: Path) -> None:
         rows = [
             (pattern, key.name, key.id.hex(), key.suite, "✓" if key.id == signer.id else "") for pattern, key in keys
         ]
-        terminal.table(title, columns[terminal.language], rows)
+        terminal.write(title)
+        terminal.table(columns[terminal.language], rows)
         terminal.result(
             {"keys": [{"pattern": pattern, **_object(key), "signs_here": key.id == signer.id} for pattern, key in keys]}
         )

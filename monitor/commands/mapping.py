@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ruamel.yaml.error import YAMLError
 
-from bus.errors import ConfigurationError
 from mappings.coverage import measure_coverage
 from mappings.explain import explain_record
 from mappings.golden import read_cases, read_record, run_golden
 from mappings.library import read_platform
 from mappings.lint import lint_platform
 from mappings.translator import MappingTranslator
-from monitor.terminal import Exit, exit_codes
+from monitor.terminal import Exit, WrongUseError, cannot_read, exit_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bus.message import Record
+    from mappings.library import Platform
     from monitor.terminal import Terminal
 
 
@@ -63,7 +64,8 @@ def run_explain(
             return
         trace = explanation.target(field)
         if trace is None:
-            raise ConfigurationError([f"{platform}/{kind}.yaml: has no target {field!r}"])
+            name = f"{platform}/{kind}.yaml"
+            raise WrongUseError((f"{name}：没有元素 {field!r}", f"{name}: has no target {field!r}"))
         terminal.say(zh=trace.render("zh"), en=trace.render("en"))
         terminal.result({"kind": kind, "field": field, "explanation": trace.render("en")})
 
@@ -74,20 +76,35 @@ def _record(
     """The row that was named, or the first golden pair's."""
     if kind not in translator.plans:
         known = ", ".join(sorted(translator.plans))
-        raise ConfigurationError([f"{platform}: has no mapping for {kind!r}; known are {known}"])
+        zh, en = (
+            f"{platform}：没有 {kind!r} 的映射；已有 {known}",
+            f"{platform}: has no mapping for {kind!r}; known are {known}",
+        )
+        raise WrongUseError((zh, en))
     if row is not None:
         try:
             return read_record(row.read_text(encoding="utf-8"), kind)
         except OSError as error:
-            raise ConfigurationError([f"{row}: cannot be read ({error.strerror})"]) from error
-        except (YAMLError, KeyError, TypeError) as error:
-            text = f"{row}: is no row; write it like the `record:` of a golden pair ({error})"
-            raise ConfigurationError([text]) from error
-    cases, _ = read_cases(read_platform(platform, directory=directory))
-    found = next((case.record for case in cases if case.record.kind == kind), None)
+            raise cannot_read("--row", row, error) from error
+        except (YAMLError, LookupError, TypeError, ValueError, AttributeError) as error:
+            zh, en = (
+                "不是来源行；请照样例对的 `record:` 书写",
+                "is no row; write it like the `record:` of a golden pair",
+            )
+            raise WrongUseError((f"--row {row}：{zh}（{error}）", f"--row {row}: {en} ({error})")) from error
+    found = _golden(read_platform(platform, directory=directory), kind)
     if found is None:
-        raise ConfigurationError([f"{platform}/{kind}: has no golden pair; name a row with --row FILE"])
+        name = f"{platform}/{kind}"
+        raise WrongUseError(
+            (f"{name}：没有样例对；请用 --row 给出一行", f"{name}: has no golden pair; name a row with --row FILE")
+        )
     return found
+
+
+def _golden(platform: Platform, kind: str) -> Record | None:
+    """The record of the kind's first golden pair; pairs of other kinds are not read."""
+    cases, _ = read_cases(replace(platform, documents={kind: platform.documents[kind]}))
+    return cases[0].record if cases else None
 
 
 def run_coverage(terminal: Terminal, platform: str, directory: Path | None) -> None:
@@ -96,6 +113,8 @@ def run_coverage(terminal: Terminal, platform: str, directory: Path | None) -> N
         report = measure_coverage(MappingTranslator.load(platform, directory=directory))
         terminal.say(zh=report.render("zh"), en=report.render("en"))
         uncovered = report.uncovered()
-        terminal.result({"uncovered": [f"{item.kind} {item.at} {item.name}" for item in uncovered]})
+        terminal.result(
+            {"uncovered": [{"kind": item.kind, "place": str(item.at), "name": item.name} for item in uncovered]}
+        )
         if uncovered:
             raise SystemExit(Exit.FOUND)

@@ -6,32 +6,51 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import create_engine
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from adapters.simulators import cgs
 from adapters.simulators.cgs_quirks import Quirks
-from bus.errors import ConfigurationError, TransientError
+from bus.errors import TransientError
+from bus.message import KIND_ORDER
 from monitor.commands.run import stop_on_signals
-from monitor.terminal import exit_codes
+from monitor.patience import patiently
+from monitor.terminal import WrongUseError, exit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from threading import Event
 
     from sqlalchemy import Engine
 
     from monitor.terminal import Terminal
 
-_LOCAL = ZoneInfo("Asia/Shanghai")
-_SHARE = 0.05
+DIVISIONS: Final = ("440604", "440607", "440608")
+"""Where this platform is installed: 禅城, 三水, 高明."""
+
+_LOCAL: Final = ZoneInfo("Asia/Shanghai")
+_SHARE: Final = 0.05
+_SPAN: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulateOptions:
-    """What to simulate."""
+    """What to simulate.
+
+    Attributes:
+        platform: its name.
+        url: of the database to create and feed.
+        division: of the installation.
+        records: how many rows.
+        rate: rows a second; 0: at once, with times of the last months.
+        seed: equal seeds give equal cases.
+        first_case: number of the first case, to add to a database that holds some.
+        quirks: `name` or `name=share` of each.
+        timeout_s: how long the database may be away.
+    """
 
     platform: str
     url: str
@@ -39,26 +58,26 @@ class SimulateOptions:
     records: int
     rate: float
     seed: int
+    first_case: int
     quirks: tuple[str, ...]
+    timeout_s: float
 
 
 def run_simulate(terminal: Terminal, options: SimulateOptions) -> None:
-    """Create the platform's tables and feed them: at once, or at a rate."""
+    """Create the platform's tables and feed them: at once, or at a rate until Ctrl-C."""
     with exit_codes(terminal), stop_on_signals() as stop:
-        quirks = read_quirks(options.quirks)
+        quirks = _check(options)
+        engine = _engine(options.url)
         try:
-            engine = create_engine(options.url)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise ConfigurationError([f"--url: is not a database URL that works here: {error}"]) from error
-        try:
-            cgs.create(engine)
-            if options.rate:
-                steps = cgs.live(engine, division=options.division, now=platform_now, seed=options.seed, quirks=quirks)
-                for written, _ in enumerate(steps, 1):
-                    if written >= options.records or stop.wait(1 / options.rate):
-                        break
-            else:
-                written = feed_past(engine, options.division, options.records, seed=options.seed, quirks=quirks)
+            patiently(terminal, lambda: _create(engine), timeout_s=options.timeout_s, stop=stop)
+            written = _write(terminal, engine, options, quirks, stop)
+        except IntegrityError as error:
+            first = f"--first-case {options.first_case}"
+            zh, en = (
+                f"{first}：库中已有这些案件；请用更大的号",
+                f"{first}: the database holds these cases already; use a higher number",
+            )
+            raise WrongUseError((zh, en)) from error
         except DBAPIError as error:
             raise TransientError(f"the platform's database did not answer: {error.orig}") from error
         finally:
@@ -67,13 +86,59 @@ def run_simulate(terminal: Terminal, options: SimulateOptions) -> None:
         terminal.result({"rows": written})
 
 
-def feed_past(engine: Engine, division: str, records: int, *, seed: int, quirks: Quirks | None = None) -> int:
-    """Rows of cases that were received during the last month."""
-    span = timedelta(days=30)
-    start = platform_now() - 3 * span
-    counts = cgs.feed(engine, division=division, start=start, records=records, seed=seed, span=span, quirks=quirks)
-    kinds = ("SL", "SPCL", "BZGZ", "BZSL", "TBCXSQ", "TBCXJG", "BJ")
-    return sum(counts[kind] for kind in kinds)
+def _check(options: SimulateOptions) -> Quirks:
+    if options.division not in DIVISIONS:
+        given, known = f"--division {options.division}", ", ".join(DIVISIONS)
+        raise WrongUseError(
+            (f"{given}：{options.platform} 装在 {known}", f"{given}: {options.platform} is installed in {known}")
+        )
+    return read_quirks(options.quirks)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        return create_engine(url)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        zh, en = f"--url：不是可用的数据库 URL：{error}", f"--url: is not a database URL that works here: {error}"
+        raise WrongUseError((zh, en)) from error
+
+
+def _create(engine: Engine) -> None:
+    try:
+        cgs.create(engine)
+    except DBAPIError as error:
+        raise TransientError(f"the platform's database did not answer: {error.orig}") from error
+
+
+def _write(terminal: Terminal, engine: Engine, options: SimulateOptions, quirks: Quirks, stop: Event) -> int:
+    division, seed, first_case = options.division, options.seed, options.first_case
+    if not options.rate:
+        return feed_past(engine, division, options.records, seed=seed, quirks=quirks, first_case=first_case)
+    steps = cgs.live(engine, division=division, now=platform_now, seed=seed, quirks=quirks, first_case=first_case)
+    written = 0
+    with terminal.progress(zh="已写入", en="rows", total=options.records) as update:
+        while written < options.records and not stop.wait(1 / options.rate):
+            next(steps)
+            written += 1
+            update(written)
+    return written
+
+
+def feed_past(
+    engine: Engine, division: str, records: int, *, seed: int, quirks: Quirks | None = None, first_case: int = 0
+) -> int:
+    """Rows of cases that were received some months ago; returns how many."""
+    counts = cgs.feed(
+        engine,
+        division=division,
+        start=platform_now() - 3 * _SPAN,
+        records=records,
+        seed=seed,
+        span=_SPAN,
+        quirks=quirks,
+        first_case=first_case,
+    )
+    return sum(counts[kind] for kind in KIND_ORDER)
 
 
 def platform_now() -> datetime:
@@ -85,20 +150,25 @@ def read_quirks(given: Sequence[str]) -> Quirks:
     """`name` or `name=share` of each quirk.
 
     Raises:
-        ConfigurationError: an unknown name (the known ones are listed) or a share that is no number from 0 to 1.
+        WrongUseError: an unknown name (the known ones are listed) or a share that is no number from 0 to 1.
     """
-    known = {field.name for field in dataclasses.fields(Quirks)}
+    known = [field.name for field in dataclasses.fields(Quirks)]
     shares: dict[str, float] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     for text in given:
         name, _, share = text.partition("=")
         if name not in known:
-            problems.append(f"--quirk {text}: unknown; known are {', '.join(sorted(known))}")
+            names = ", ".join(known)
+            problems.append((f"--quirk {text}：未知；已知 {names}", f"--quirk {text}: unknown; known are {names}"))
             continue
+        highest = float("inf") if name == "late_s" else 1
         try:
             shares[name] = float(share) if share else _SHARE
         except ValueError:
-            problems.append(f"--quirk {text}: the share is a number from 0 to 1, e.g. {name}=0.1")
+            shares[name] = -1
+        if not 0 <= shares[name] <= highest:
+            zh = f"--quirk {text}：份额是 0 到 1 的数，如 {name}=0.1"
+            problems.append((zh, f"--quirk {text}: the share is a number from 0 to 1, e.g. {name}=0.1"))
     if problems:
-        raise ConfigurationError(problems)
+        raise WrongUseError(*problems)
     return Quirks(**shares)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -203,3 +205,18 @@ def test_headers_that_nobody_names_are_ignored() -> None:
     assert unwrap(changed(RECORD, "x-death", [1])) == unwrap(RECORD)
     assert unwrap(changed(RECORD, "delivery_mode", 1)) == unwrap(RECORD)
     assert unwrap(changed(RECORD, "exchange", "other")) == unwrap(RECORD)
+
+
+@pytest.mark.parametrize("time", ["2010-13-01T00:00:00.000Z", "2010-02-30T00:00:00.000Z", "0000-01-01T00:00:00.000Z"])
+def test_a_time_that_no_calendar_has_is_a_fault(time: str) -> None:
+    with pytest.raises(RejectedError, match="cloudEvents_time"):
+        unwrap(changed(RECORD, "cloudEvents_time", time))
+
+
+def test_a_package_of_the_last_hour_of_all_time_is_refused() -> None:
+    time = "9999-12-31T23:59:59.999Z"
+    body = re.sub(rb'collectedAt="[^"]*"', f'collectedAt="{time}"'.encode(), PACKAGE.body)
+    message = changed(changed(PACKAGE, "timestamp", 253402300799), "cloudEvents_time", time)
+    message = changed(changed(message, "x-digest", hashlib.sha256(body).hexdigest()), "body", body)
+    with pytest.raises(RejectedError, match="body"):
+        unwrap(message)

@@ -49,3 +49,18 @@ def test_a_last_line_without_its_end_is_cut(tmp_path: Path) -> None:
     assert cut[:2] == (2, True)
     path.write_bytes(to_line(good[0]) + to_line(good[1])[:-1])
     assert list(read_jsonl(path)) == good
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[" * 100_000 + b"\n", "nested too deeply"),
+        (to_line(plain(1)[0]).replace(b'"routing_key": "', b'"routing_key": "\\ud800'), "surrogates not allowed"),
+    ],
+)
+def test_a_line_made_to_break_its_reader_is_unreadable(tmp_path: Path, line: bytes, reason: str) -> None:
+    file = tmp_path / "messages.jsonl"
+    file.write_bytes(line)
+    (found,) = read_jsonl(file)
+    assert isinstance(found, Unreadable)
+    assert reason in found.reason

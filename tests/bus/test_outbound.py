@@ -267,7 +267,7 @@ def test_findings_are_logged_when_nobody_asks_for_them(
     monkeypatch.setattr(outbound._log, "error", lambda *words, **more: said.append((*words, more["kind"])))
     publish(1)
     consumer = Consumer(core.transport, trust=TRUST, engine=core.engine, handle=core.handle)
-    finding = consumer._remembered().feed(core.queue("core")[0]._replace(routing_key="a.b.c", headers={})).findings[0]
+    finding = consumer._made_of(()).feed(core.queue("core")[0]._replace(routing_key="a.b.c", headers={})).findings[0]
     consumer._on_finding(finding)
     assert said == [("finding", "forged")]
 

@@ -204,6 +204,18 @@ def test_the_independent_verifier_runs_on_a_file(tmp_path: Path) -> None:
         out.write(to_line(messages[0])[:40])
     assert run() == (1, "altered /e0 0\ntail /e0 0\n")
     assert run("--whole") == (1, "altered /e0 0\ntail /e0 0\ngap foshan/chancheng/e1 1\n")
+    far = 2**62
+    body = {"x-seq": far, "x-head": "ab" * 32}  # a number that nobody reaches must not cost memory
+    ident = f"foshan/chancheng/e1/{far}"
+    jumped = messages[0]._replace(
+        headers={**messages[0].headers, **body}, properties={**messages[0].properties, "message_id": ident}
+    )
+    refused = messages[1]._replace(headers={**messages[1].headers, "x-count": far - 5})
+    with file.open("wb") as out:
+        write_jsonl(out, [messages[0], jumped, refused])
+        out.write(b"[" * 100_000 + b"\n")
+    place = "foshan/chancheng/e1"
+    assert run() == (1, f"altered {place} 2\naltered /e0 0\ngap {place} {far - 3}\ntail {place} 1\n")
 
 
 def _entries(messages: list[Message]) -> list[int]:

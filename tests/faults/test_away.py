@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
 
 def outage(deployment: Deployment, service: services.Service, *, feeds_meanwhile: bool) -> int:
     """A running gateway loses `service` for a moment in the middle of its work; returns how many rows were fed."""
+    core.open_database(deployment.folder).dispose()
     stop = threading.Event()
     consumer = threading.Thread(target=core.consume, args=[deployment.folder, deployment.bus, stop])
     consumer.start()

@@ -49,21 +49,17 @@ def settle(deployment: Deployment, total: int) -> None:
 @pytest.mark.parametrize("packages", ["auto", "never"])
 def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, vhost: Vhost, packages: str) -> None:
     deployment = Deployment.make(tmp_path, vhost.url, packages=packages)
+    core.open_database(tmp_path).dispose()
     dice = random.Random(20100301)
     stop = threading.Event()
     consumer = threading.Thread(target=core.consume, args=[tmp_path, vhost.url, stop])
     consumer.start()
-    in_flight = 0
-    total = 0
+    in_flight = total = 0
     try:
         for turn in range(KILLS // 2):
-            process = deployment.start()
             before = len(core.rows(tmp_path))
-            deadline = time.monotonic() + dice.uniform(1.0, 2.5)
-            while time.monotonic() < deadline:
-                deployment.feed(20, first_case=1000 * turn + total)
-                total += 20
-            assert kill(process), (tmp_path / "gateway.log").read_text()[-2000:]
+            fed = work_and_die(deployment, dice, total, is_killed_at_start=turn % 3 == 0)
+            total += fed
             in_flight += before < len(core.rows(tmp_path)) < total
         settle(deployment, total)
     finally:
@@ -71,6 +67,26 @@ def test_a_gateway_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, vhos
         consumer.join()
     check(deployment)
     assert in_flight >= KILLS // 4, "the kills came too late to hit anything"
+
+
+def work_and_die(deployment: Deployment, dice: random.Random, total: int, *, is_killed_at_start: bool) -> int:
+    """Start a gateway, let rows arrive, kill it: while it starts, or some time after its first record; rows fed."""
+    process = deployment.start()
+    before = len(core.rows(deployment.folder))
+    started_at = time.monotonic()
+    kill_at = started_at + dice.uniform(0.1, 1.5) if is_killed_at_start else None
+    fed = 0
+    try:
+        while kill_at is None or time.monotonic() < kill_at:
+            deployment.feed(20, first_case=5 * (total + fed))
+            fed += 20
+            if kill_at is None and len(core.rows(deployment.folder)) > before:
+                kill_at = time.monotonic() + dice.uniform(0.0, 0.6)
+            assert time.monotonic() - started_at < 60, "the gateway did nothing"
+    finally:
+        was_alive = kill(process)
+    assert was_alive, (deployment.folder / "gateway.log").read_text()[-2000:]
+    return fed
 
 
 def test_a_consumer_that_is_killed_handles_everything_once(tmp_path: Path, vhost: Vhost) -> None:
