@@ -200,7 +200,8 @@ counts are ratios inside one run, everything interleaved round by round, each on
 - *yardstick*: a raw socket writes frames that were encoded beforehand, 64 messages a write and at most 1,000
   unconfirmed, into one quorum queue with the arguments of `core`. Bodies and headers are those that the gateway
   publishes from the same rows.
-- *naive*: a record at a time: element tree, RSA-2048 signature, two SQLite commits, one confirm waited for (kombu).
+- *naive*: a record at a time: SELECT, element tree, XSD, RSA-2048 signature, two SQLite commits, one confirm waited
+  for (kombu); its values are mapped beforehand, and it knows neither rules nor keys nor a chain.
 - *single*, *double*: one or two gateway processes: PostgreSQL, mapping, rules and XSD, seal, ledger (SQLite,
   synchronous=FULL), confirmed publish into the same kind of quorum queue; one record a message, a signed checkpoint
   after at most 256.

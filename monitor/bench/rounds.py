@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from psycopg import connect as connect_postgresql
-from psycopg.rows import dict_row
-
 from bus.topology import CORE
 from monitor.bench.material import DIVISIONS, GatewayOptions, writes
-from monitor.bench.naive import run_naive
+from monitor.bench.naive import Way, cases, run_naive
 from monitor.bench.processes import Worker, cpu_of, machine_busy_s, run_together
 from monitor.bench.yardstick import pour
 
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
     from monitor.bench.material import Bench
     from monitor.bench.processes import Measured
 
-NAIVE_ROWS: Final = 500
+NAIVE_RECORDS: Final = 500
 
 
 class Sample(NamedTuple):
@@ -46,6 +43,7 @@ class Rounds:
         self.samples: dict[str, list[Sample]] = {}
         self._writes = writes(bench.records_of_stream())
         self._stream_writes = writes(bench.stream)
+        self._cases = cases(bench.records_of_stream(), division=DIVISIONS["chancheng"], most=NAIVE_RECORDS)
 
     def run(self, parts: Sequence[str]) -> None:
         """One round of `parts`."""
@@ -77,13 +75,10 @@ class Rounds:
 
     def _naive(self) -> Sample:
         bench = self._bench
-        dsn = bench.platforms["chancheng"].replace("postgresql+psycopg:", "postgresql:", 1)
-        with connect_postgresql(dsn, row_factory=dict_row) as connection:
-            rows: list[dict[str, Any]] = connection.execute(
-                "SELECT * FROM t_shouli ORDER BY gxsj LIMIT %s", (NAIVE_ROWS,)
-            ).fetchall()
+        platform = bench.platforms["chancheng"].replace("postgresql+psycopg:", "postgresql:", 1)
         with bench.vhost() as bus:
-            return Sample(run_naive(rows, bus=without_options(bus), queue=CORE, store=bench.store()).rate)
+            way = Way(platform, without_options(bus), CORE, bench.store())
+            return Sample(run_naive(self._cases, way).rate)
 
     def _gateway(
         self, packages: str, processes: int, *, is_postgresql: bool = False, has_journal: bool = False
