@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from monitor.commands.check import _NoKeys
+from bus.errors import TransientError
+from monitor.commands.check import _NoKeys, _try
+from monitor.terminal import Terminal
 from tests.monitor.deployments import deploy
 from tests.services import free_ports
 
@@ -101,6 +103,14 @@ def test_services_that_are_away_end_with_3_and_no_password_shows(gateway: Callab
     assert done.json["connected"] == {"store": False, "bus": False, "sources.chancheng": True}
     assert [line.partition(":")[0] for line in done.json["problems"]] == ["store", "bus"]
     assert "s3cret" not in done.out + done.err
+
+
+def test_no_password_leaves_a_check_that_failed() -> None:
+    def away() -> None:
+        raise TransientError("no answer from amqp://u:s3cret@h/x")
+
+    tried = _try(Terminal("en", is_json=False), "bus", away, timeout_s=0)
+    assert tried == ("bus", "no answer from amqp://u:***@h/x", True)
 
 
 def test_a_check_knows_no_key() -> None:

@@ -82,17 +82,19 @@ def test_a_raw_file_of_one_division_verifies_too(gateway: Callable[..., Done], d
     assert (done.code, [total["stream"] for total in done.json["totals"]]) == (0, ["test/chancheng"])
 
 
-def test_what_is_altered_is_said_and_not_shown(gateway: Callable[..., Done], tmp_path: Path) -> None:
+def test_what_is_altered_or_doubled_is_said_and_not_shown(gateway: Callable[..., Done], tmp_path: Path) -> None:
     config = deploy(tmp_path, {"chancheng": "440604"}, records=20)
     gateway("run", "--drain", "--config", config)
     message = next(m for m in journal_of(config) if m.routing_key.startswith("approval."))
     publisher = connect(load(config).bus).publisher()
-    publisher.publish([message._replace(body=message.body + b" ")])
+    publisher.publish([message._replace(body=message.body + b" "), message])
     publisher.close()
     done = gateway("tap", "--from", "first", "--idle", 0.5, "--config", config)
     assert done.code == 1
     assert "✗ altered: test/chancheng/e1" in done.out
-    assert done.out.endswith("20 records, 1 finding.\n")
+    assert "✗ double: test/chancheng/e1" in done.out
+    assert done.out.count("verified  test/chancheng #") == 20
+    assert "\n20 records, " in done.out
 
 
 def test_what_no_checkpoint_signs_is_shown_after_a_moment_as_chained(
