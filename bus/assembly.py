@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 import structlog
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 _log = structlog.get_logger(__name__)
+
+MAX_SHORT_BYTES: Final = 255
+"""Of a short string of AMQP, as `correlation_id` is."""
 
 
 class Parts(NamedTuple):
@@ -201,11 +204,19 @@ class Assembly:
             self._read += 1
             self._note(decision)
             if self._parts.intake.is_known_conflict(record.key, known.version, record.digest):
-                self._duplicate += 1
-                continue
-            self._holds.append(Hold("conflict", "conflict", record, translation))
+                self._duplicate += 1  # kept already; but the core was told of another content since
+            else:
+                self._holds.append(Hold("conflict", "conflict", record, translation))
             before = self._parts.intake.payload(known.seq)
-            self._notice("conflict", record, record.digest, self._parts.notices.differences(before, translation.fields))
+            self._notice("conflict", record, record.digest, self._differences(before, translation))
+
+    def _differences(self, before: bytes, after: Translation) -> list[Difference]:
+        """Field by field; of what cannot be translated only its faults are told, never that everything was erased."""
+        rejected = [fault for fault in after.faults if fault.severity == "reject"]
+        unread = {fault.field or "content": f"({fault.code})" for fault in rejected}
+        if rejected and not after.fields:
+            return [(name, "", code) for name, code in unread.items()]
+        return self._parts.notices.differences(before, {**unread, **after.fields})
 
     def _take_vanished(self, row_keys: Sequence[str]) -> None:
         if not row_keys:
@@ -235,6 +246,10 @@ class Assembly:
 
     def _notice_about(self, kind: str, key: str, version: int, digest: bytes, fields: Sequence[Difference]) -> None:
         application_no = unquote(key.split(":")[2])
+        if len(application_no.encode(errors="replace")) > MAX_SHORT_BYTES:
+            # No message can carry it, so no record of it ever went out; the stream must not stop for it.
+            _log.warning("notice", action="notice", kind=kind, key=key, error="the number is too long for a message")
+            return
         body = self._parts.notices.write(
             kind,
             key=key,

@@ -206,7 +206,7 @@ class _Session:
         last = groups[-1][-1].seq
         if last > self._sent:
             fresh = [(g[0].seq, len(g)) for g in groups if len(g) > 1 and g[0].seq > self._sent]
-            self._outbox.mark_sent(last, packages=fresh)
+            self._outbox.mark_sent(last, former=self._sent, packages=fresh)
             self._sent = last
         for portion in portions(groups, CHECKPOINT_EVERY):
             messages = [self._message(group) for group in portion]
@@ -283,7 +283,7 @@ class _Session:
     def _write_down(self) -> None:
         """Tell the ledger what is confirmed."""
         records = self._records_confirmed - self._records_noted
-        self._outbox.mark_confirmed(self._confirmed, records=records, at=clock.to_text(clock.now()))
+        self._outbox.mark_confirmed(self._confirmed, former=self._noted, records=records, at=clock.to_text(clock.now()))
         self._noted, self._records_noted = self._confirmed, self._records_confirmed
         self._noted_at = time.monotonic()
 

@@ -94,6 +94,7 @@ def lint(settings: Settings, *, only: Sequence[str] = ()) -> tuple[Trust, Signer
     chosen = {name: source for name, source in settings.sources.items() if not only or name in only}
     problems = _url_problems(settings)
     trust, signer = _load_keys(settings.signing, problems)
+    problems += _signing_problems(settings, trust, signer)
     parts = _load_sources(chosen, settings.places, problems)
     if problems or trust is None or signer is None:
         raise ConfigurationError(problems)
@@ -106,7 +107,8 @@ def find_problems(
     """What `lint` would find, as far as the file can be used."""
     problems = _url_problems(settings) if settings is not None else []
     if signing is not None:
-        _load_keys(signing, problems)
+        keys = _load_keys(signing, problems)
+        problems += _signing_problems(settings, *keys) if settings is not None else []
     _load_sources(sources, places, problems)
     return problems
 
@@ -145,6 +147,21 @@ def _load_keys(signing: SigningSettings, problems: list[str]) -> tuple[Trust | N
     trust = _collect(problems, lambda: load_trust(signing.trust), str)
     signer = _collect(problems, lambda: Signer.load(signing.key), str)
     return trust, signer
+
+
+def _signing_problems(settings: Settings, trust: Trust | None, signer: Signer | None) -> list[str]:
+    """Streams whose checkpoints nobody would accept from this key."""
+    if trust is None or signer is None:
+        return []
+    streams = [f"{settings.group}/{name}" for name in settings.sources]
+    strange = [stream for stream in streams if trust.key_for(stream, epoch=1) != signer.verify_key]
+    if not strange:
+        return []
+    text = (
+        f"key: signs as {signer.name} ({signer.id.hex()}), which {settings.signing.trust.name} does not trust for "
+        f"{', '.join(strange)}: every verifier would call its checkpoints forged"
+    )
+    return [settings.places.problem(("signing",), text)]
 
 
 @dataclass(frozen=True, slots=True)

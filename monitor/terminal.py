@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bus.errors import ConfigurationError, ExchangeError, TransientError
 from monitor.masking import mask
 from monitor.tables import sheet, table
-from monitor.texts import Language, say
+from monitor.texts import Language, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,11 +75,11 @@ class Terminal:
 
     def write(self, *lines: str) -> None:
         """Lines for a person that are the same in every language; on stderr when stdout belongs to a program."""
-        print(*lines, sep="\n", file=sys.stderr if self._is_aside else sys.stdout, flush=True)
+        print(*map(printable, lines), sep="\n", file=sys.stderr if self._is_aside else sys.stdout, flush=True)
 
     def warn(self, *, zh: str, en: str) -> None:
         """One line for a person, always on stderr, secrets masked."""
-        print(mask(say(self.language, zh=zh, en=en)), file=sys.stderr, flush=True)
+        print(printable(mask(say(self.language, zh=zh, en=en))), file=sys.stderr, flush=True)
 
     def result(self, value: Mapping[str, Any]) -> None:
         """A line of stdout under `--json`, the last one is the command's result; nothing otherwise."""
@@ -172,5 +172,5 @@ def exit_codes(terminal: Terminal) -> Iterator[dict[str, Any]]:
 def _fail(terminal: Terminal, kind: str, code: Exit, problems: Sequence[str], known: Mapping[str, Any]) -> None:
     masked = [mask(problem) for problem in problems]
     for problem in masked:
-        print(problem, file=sys.stderr, flush=True)
+        print(printable(problem), file=sys.stderr, flush=True)
     terminal.result({"error": kind, "exit": int(code), "problems": masked, **known})

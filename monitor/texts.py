@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import locale
 import os
+import re
 from typing import Final, Literal
 
 Language = Literal["zh", "en"]
+
+#: Controls but tab and line feed, marks that turn the direction of writing, halves of surrogate pairs.
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
@@ -24,6 +30,11 @@ def default_language() -> Language:
 def say(language: Language, *, zh: str, en: str) -> str:
     """The text in the chosen language."""
     return zh if language == "zh" else en
+
+
+def printable(text: str) -> str:
+    """The text as a screen may show it: what a record says must not steer the terminal or disguise another line."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def counted(number: int, noun: str) -> str:

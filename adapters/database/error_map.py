@@ -102,7 +102,7 @@ class mapped:  # noqa: N801 - a context manager, used like a function
         """Raise what the driver's exception means."""
         if self._passes_undecodable and isinstance(error, Exception) and is_undecodable(error):
             return
-        if isinstance(error, PoolTimeoutError):
+        if isinstance(error, PoolTimeoutError | OSError):  # some drivers let the socket's own error through
             raise TransientError(f"{self._action}: {error}") from error
         if isinstance(error, DBAPIError):
             raise translated(error, self._action) from error

@@ -90,6 +90,8 @@ class DatabaseSource(SourceAdapter):
             )
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise ConfigurationError([f"options.url: {error}"]) from error
+        except ValueError as error:  # its text quotes a part of the URL, which may be one of a password
+            raise ConfigurationError(["options.url: malformed: its port is no number"]) from error
         try:
             self._prepare(keys)
         except BaseException:

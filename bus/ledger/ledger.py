@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import case, func, insert, select
 
-from bus.errors import ConfigurationError
+from bus.errors import ConfigurationError, FatalError
 from bus.ledger.handover import Handover
 from bus.ledger.index import Index
 from bus.ledger.intake import Intake
 from bus.ledger.outbox import Outbox
-from bus.ledger.schema import held, sources
+from bus.ledger.schema import entries, held, sources
 from bus.ledger.store import Store
 from bus.ledger.values import Equation, Progress
 from bus.message import Stream
-from bus.seal import Sealer, genesis
+from bus.seal import Leaf, Sealer, genesis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,7 @@ class Ledger:
 
         Raises:
             ConfigurationError: the ledger knows this source with another division or versioning.
+            FatalError: the stream's last entry does not lead to its head.
         """
         versioning = "explicit" if is_explicit else "observed"
         row = self._row(name)
@@ -99,6 +101,7 @@ class Ledger:
             raise ConfigurationError([text])
         stream = Stream(row["stream"], row["epoch"], division, name, domain)
         sealer = Sealer(stream.name, stream.epoch, self._key_hash)
+        self._check_end(row, sealer)
         handover = self._handovers.setdefault((stream.name, stream.epoch), Handover())
         return SourceLedger(
             stream,
@@ -106,6 +109,26 @@ class Ledger:
             Index(self.store, row["id"], is_explicit=is_explicit),
             Outbox(self.store, row["id"], epoch=stream.epoch, handover=handover),
         )
+
+    def _check_end(self, row: RowMapping, sealer: Sealer) -> None:
+        """The last entry, sealed again, must give the stream's head; else no verifier would accept what follows."""
+        if not row["seq"]:
+            return
+        c = entries.c
+        query = select(entries).where(
+            c.source_id == row["id"], c.epoch == row["epoch"], c.seq >= row["seq"] - 1, c.seq <= row["seq"]
+        )
+        with self.store.read() as connection:
+            found = {entry["seq"]: entry for entry in connection.execute(query).mappings()}
+        last, before = found.get(row["seq"]), found.get(row["seq"] - 1)
+        head = sealer.genesis() if row["seq"] == 1 else bytes(before["head"]) if before else b""
+        if last is None or sealer.seal(head, row["seq"], [_leaf(last)]) != [bytes(row["head"])]:
+            text = (
+                f"sources.{row['name']}: entry {row['seq']} of {row['stream']} does not lead to the head that the "
+                "ledger keeps: `key_hash` of the trust file is another one than before (put the former file back), or "
+                "the store was altered"
+            )
+            raise FatalError(text)
 
     def _row(self, name: str) -> RowMapping | None:
         with self.store.read() as connection:
@@ -184,6 +207,14 @@ def _shown() -> tuple[ColumnElement[Any], ...]:
     """The columns of a HeldRecord, in its order."""
     c = held.c
     return (c.id, sources.c.name, c.state, c.reason, c.key, c.held_at, c.faults)
+
+
+def _leaf(entry: RowMapping) -> Leaf:
+    digest = hashlib.sha256(entry["payload"]).digest()
+    return Leaf(
+        entry["type"], entry["key"], bytes(entry["row_digest"]), digest, entry["schema_id"], entry["mapping_id"],
+        entry["collected_at"],
+    )  # fmt: skip
 
 
 def _progress(row: RowMapping) -> Progress:

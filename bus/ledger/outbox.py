@@ -15,7 +15,7 @@ from bus.message import Entry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Column, Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from bus.ledger.store import Store
 
@@ -84,41 +84,41 @@ class Outbox:
             raise FatalError(f"the ledger has no entry {seq} of source {self._source_id}: run `gateway ledger check`")
         return bytes(found)
 
-    def mark_sent(self, seq: int, *, packages: Sequence[tuple[int, int]] = ()) -> None:
+    def mark_sent(self, seq: int, *, former: int, packages: Sequence[tuple[int, int]] = ()) -> None:
         """Everything up to `seq` may have been tried; called before the first byte of it is written.
 
         Args:
             seq: the last one.
+            former: where the caller believes the mark to stand.
             packages: (first seq, count) of those that travel together, now and whenever they are sent again.
         """
         with self._store.write() as connection:
-            self._advance(connection, sources.c.sent, seq, {"sent": seq})
+            self._advance(connection, sources.c.sent == former, {"sent": seq})
             self._insert_packages.run(
                 connection, [(self._source_id, self._epoch, first, count) for first, count in packages]
             )
 
-    def mark_confirmed(self, seq: int, *, records: int, at: str) -> None:
-        """The broker has confirmed everything up to `seq`, of it `records` more records than before."""
+    def mark_confirmed(self, seq: int, *, former: int, records: int, at: str) -> None:
+        """The broker has confirmed everything up to `seq`, of it `records` more records than up to `former`."""
         c = packages.c
         with self._store.write() as connection:
             self._advance(
                 connection,
-                sources.c.confirmed,
-                seq,
+                sources.c.confirmed == former,
                 {"confirmed": seq, "published": sources.c.published + records, "confirmed_at": at},
             )
             connection.execute(
                 delete(packages).where(c.source_id == self._source_id, c.epoch == self._epoch, c.seq <= seq)
             )
 
-    def _advance(self, connection: Connection, column: Column[int], seq: int, values: dict[str, object]) -> None:
+    def _advance(self, connection: Connection, is_there: ColumnElement[bool], values: dict[str, object]) -> None:
         moved = connection.execute(
             update(sources)
-            .where(sources.c.id == self._source_id, sources.c.epoch == self._epoch, column < seq)
+            .where(sources.c.id == self._source_id, sources.c.epoch == self._epoch, is_there)
             .values(values)
         )
         if moved.rowcount != 1:
             raise FatalError(
-                f"source {self._source_id}: `{column.name}` is already at {seq} or beyond: another gateway publishes "
-                "this stream; stop it"
+                f"source {self._source_id}: `{next(iter(values))}` was moved by somebody else: another gateway "
+                "publishes this stream; stop it"
             )

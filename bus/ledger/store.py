@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
 from bus.ledger import schema
+from bus.private import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,9 @@ def _open_engine(url: str) -> Engine:
         style = {"paramstyle": "qmark"} if parsed.get_backend_name() == "sqlite" else {"paramstyle": "format"}
         return create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite", **style)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigurationError([f"store: {url!r} is not a database URL that works here: {error}"]) from error
+        raise ConfigurationError([f"store: not a database URL that works here: {error}"]) from error
+    except ValueError as error:  # its text quotes a part of the URL, which may be one of a password
+        raise ConfigurationError(["store: not a database URL that works here: its port is no number"]) from error
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -63,6 +66,15 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _on_begin(connection: Connection) -> None:
         is_write = connection.get_execution_options().get("is_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _make_private(name: str | None) -> None:
+    if not name or name == ":memory:":
+        return
+    try:
+        make_private(Path(name))
+    except OSError as error:
+        raise TransientError(f"the store {name} cannot be made: {error.strerror}") from error
 
 
 class Store:
@@ -79,6 +91,7 @@ class Store:
         self.url = url
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
+            _make_private(self.engine.url.database)
         self._writing = self.engine.execution_options(is_write=True)
         try:
             self._create()

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bus.errors import FatalError, TransientError
+from bus.private import make_private
 from bus.transport.error_map import from_sqlite
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def open_store(path: Path, *, is_durable: bool) -> sqlite3.Connection:
         TransientError: locked or unreadable now.
         FatalError: not a database of ours, or of another version.
     """
+    try:
+        make_private(path)
+    except OSError as error:
+        raise TransientError(f"embedded bus {path}: cannot be made: {error.strerror}") from error
     try:
         store = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from bus.message import ROOTS
+from bus.private import make_private
 from bus.trust import load_trust
 from bus.verify import Verifier, write_jsonl
 from monitor.bootstrap import open_bus
@@ -135,6 +136,7 @@ def _open_out(options: TapOptions, stack: ExitStack) -> BinaryIO | None:
     if options.out is None:
         return sys.stdout.buffer
     try:
+        make_private(options.out)
         return stack.enter_context(options.out.open("wb"))
     except OSError as error:
         raise cannot_write("--out", options.out, error) from error

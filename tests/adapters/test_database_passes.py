@@ -371,7 +371,7 @@ def test_a_database_that_is_not_supported_is_named() -> None:
         dialect_of(Engine())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("url", ["nonsense", "access://x", "mysql+nodriver://x/y"])
+@pytest.mark.parametrize("url", ["nonsense", "access://x", "mysql+nodriver://x/y", "mysql+pymysql://u:p@h:port/x"])
 def test_an_url_that_means_nothing(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^options\.url: "):
         source(url).open(MemoryKeys(), position=None, drain=True)

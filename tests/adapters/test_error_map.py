@@ -93,3 +93,8 @@ def test_only_a_failure_to_decode_passes() -> None:
         raise text
     with pytest.raises(KeyError), mapped("reading", passes_undecodable=True):
         raise KeyError("x")
+
+
+def test_an_error_of_the_socket_itself_is_waited_for() -> None:
+    with pytest.raises(TransientError, match=r"connecting: .*Name or service not known"), mapped("connecting"):
+        raise OSError(-2, "Name or service not known")

@@ -6,17 +6,20 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
 
 from bus import clock
 from bus.assembly import Assembly, Moment, Parts
 from bus.errors import FatalError, RejectedError
+from bus.ledger.ledger import Ledger
+from bus.ledger.schema import entries
 from bus.message import Fault
 from bus.seal import Leaf, Sealer, genesis
 from bus.triage import segments
 from tests.bus.parts import KEY_HASH, FakeNotices, FakeTranslator, FakeValidator, row, sha
 
 if TYPE_CHECKING:
-    from bus.ledger.ledger import Ledger, SourceLedger
+    from bus.ledger.ledger import SourceLedger
     from bus.ledger.values import Equation
     from bus.message import Entry, Record
 
@@ -58,8 +61,8 @@ def source(ledger: Ledger) -> Source:
     return Source(ledger)
 
 
-def keys(entries: list[Entry]) -> list[str]:
-    return [f"{entry.type[0]}{entry.seq} {entry.topic} {entry.key.partition(':')[2]}" for entry in entries]
+def keys(made: list[Entry]) -> list[str]:
+    return [f"{entry.type[0]}{entry.seq} {entry.topic} {entry.key.partition(':')[2]}" for entry in made]
 
 
 def test_entries_are_numbered_from_one_and_chained(source: Source) -> None:
@@ -123,11 +126,13 @@ def test_another_content_of_a_sent_version_is_a_conflict_with_one_notice(source:
     assert [(h.key, h.reason) for h in held] == [("440604:SL:1", "conflict")]
 
 
-def test_the_sent_content_coming_back_is_told_and_the_same_conflict_is_not_told_twice(source: Source) -> None:
+def test_each_change_of_the_content_is_told_and_each_content_is_kept_once(source: Source) -> None:
     source.take(row("1"))
     source.take(row("1", text="b", changed_at="t2"))
     assert keys(source.take(row("1", changed_at="t3"))) == ["n3 conflict SL:1:1"]
-    assert source.take(row("1", text="b", changed_at="t4")) == []
+    assert source.take(row("1", changed_at="t3")) == []
+    made = source.take(row("1", text="b", changed_at="t4"))
+    assert keys(made) == ["n4 conflict SL:1:1"]  # else the core would believe that what it was sent stands
     equation = source.equation
     assert (equation.read, equation.duplicate, equation.conflict) == (4, 2, 1)
 
@@ -235,3 +240,37 @@ def test_a_number_with_a_colon_keeps_its_case_in_a_notice(source: Source) -> Non
     source.take(row("1:2"))
     made = source.take(vanished=("440604:SL:1%3A2:1",))
     assert made[0].application_no == "1:2"
+
+
+def test_a_conflict_that_cannot_be_translated_tells_its_faults_and_erases_nothing(source: Source) -> None:
+    source.take(row("1"))
+    fault = Fault("FOREIGN_DIVISION", "XZQHDM", "reject", "不属于本数据源", "is not this source's")
+    (notice,) = source.take(row("1", text="b", changed_at="t2", faults=(fault,)))
+    assert notice.payload == b"conflict 440604:SL:1 1 1 [('XZQHDM', '', '(FOREIGN_DIVISION)')]"
+
+
+def test_no_notice_is_made_of_a_number_that_no_message_can_carry(source: Source) -> None:
+    number = "号" * 86
+    source.take(row(number, text="bad"))
+    assert source.take(vanished=(f"440604:SL:{number}:1",)) == []
+    assert source.parts.index.seen([f"440604:SL:{number}:1"])[f"440604:SL:{number}:1"].is_vanished
+
+
+def test_a_ledger_opened_with_another_key_of_the_hash_stops(ledger: Ledger, store_url: str) -> None:
+    source = Source(ledger)
+    for number in ("1", "2"):
+        source.take(row(number))
+        source.open()
+    other = Ledger(store_url, key_hash=b"other" * 8)
+    with pytest.raises(FatalError, match=r"entry 2 of foshan/chancheng does not lead to the head.*`key_hash`"):
+        Source(other)
+    other.close()
+
+
+def test_a_ledger_whose_last_entry_was_altered_stops(ledger: Ledger) -> None:
+    source = Source(ledger)
+    source.take(row("1"))
+    with ledger.store.write() as connection:
+        connection.execute(update(entries).values(payload=b"altered"))
+    with pytest.raises(FatalError, match="the store was altered"):
+        source.open()

@@ -159,7 +159,7 @@ def test_after_a_fault_everything_unconfirmed_is_sent_again_alike_and_marked(
 
 def test_a_gateway_killed_before_the_confirm_marks_what_it_may_have_sent(source: Source) -> None:
     source.take(row("1"), row("2"))
-    source.parts.outbox.mark_sent(1)
+    source.parts.outbox.mark_sent(1, former=0)
     broker = Broker()
     run(source, broker, confirmed(source, 2))
     assert (broker.seqs(resent=True), broker.seqs(resent=False)) == ([1], [2])
@@ -202,7 +202,7 @@ def test_what_travelled_as_a_package_travels_so_again(source: Source) -> None:
 
 def test_packages_of_a_killed_gateway_are_sent_again_with_other_options(source: Source) -> None:
     source.take(*(row(str(n)) for n in range(7)))
-    source.parts.outbox.mark_sent(5, packages=[(2, 3)])
+    source.parts.outbox.mark_sent(5, former=0, packages=[(2, 3)])
     broker = Broker()
     run(source, broker, confirmed(source, 7), replace(QUICK, package_of=0))
     counts = [(m.headers["x-seq"], m.headers.get("x-count", 1)) for m in broker.seen if "x-seq" in m.headers]
@@ -264,9 +264,20 @@ def test_an_idle_stream_repeats_its_checkpoint(source: Source, monkeypatch: pyte
 
 def test_two_relays_of_one_stream_are_noticed(source: Source) -> None:
     source.take(row("1"), row("2"))
-    source.parts.outbox.mark_confirmed(2, records=2, at="2010-03-01T00:00:00.000Z")
+    source.parts.outbox.mark_confirmed(2, former=0, records=2, at="2010-03-01T00:00:00.000Z")
     with pytest.raises(FatalError, match="another gateway publishes this stream"):
-        source.parts.outbox.mark_confirmed(2, records=2, at="2010-03-01T00:00:00.000Z")
+        source.parts.outbox.mark_confirmed(2, former=0, records=2, at="2010-03-01T00:00:00.000Z")
+
+
+def test_a_relay_that_slept_counts_nothing_twice(source: Source) -> None:
+    source.take(*(row(str(number)) for number in range(10)))
+    at = "2010-03-01T00:00:00.000Z"
+    source.parts.outbox.mark_confirmed(4, former=0, records=4, at=at)
+    with pytest.raises(FatalError, match="another gateway publishes this stream"):  # it knew of more than the other one
+        source.parts.outbox.mark_confirmed(8, former=0, records=8, at=at)
+    with pytest.raises(FatalError, match="another gateway publishes this stream"):
+        source.parts.outbox.mark_sent(8, former=3)
+    assert (source.equation.published, source.equation.pending) == (4, 6)
 
 
 def test_over_the_embedded_broker(source: Source, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from adapters.cgs import CgsSource
 from bus.errors import ConfigurationError
+from bus.trust import new_private_key
 from monitor.bootstrap import _inbound_options, _package_of, build, find_problems, lint, open_bus, topology_of
+from monitor.commands.keys import write_private
 from monitor.settings import examine, load
 from tests.monitor.conftest import run_drain
 from tests.monitor.deployments import deploy
@@ -127,3 +129,19 @@ def test_what_is_made_is_what_was_named(config: Path) -> None:
     _, signer, parts = lint(load(config))
     assert signer.name == "test"
     assert isinstance(parts["chancheng"].adapter, CgsSource)
+
+
+def test_a_key_that_the_trust_file_does_not_name_is_found(config: Path) -> None:
+    write_private(config.parent / "keys" / "other.pem", new_private_key())
+    settings = changed(config, ("keys/test.pem", "keys/other.pem"))
+    with pytest.raises(ConfigurationError, match=r"signing\.key: signs as other .* test/chancheng, test/gaoming"):
+        lint(settings)
+    found = find_problems(settings, settings.sources, settings.signing, examine(config).places)
+    assert [text.partition(" (")[0].rpartition(": ")[2] for text in found] == ["signs as other"]
+
+
+@pytest.mark.parametrize("url", ["postgresql+psycopg://u:p@ss@h:s3cret/x", "sqlite+s3cret", "s3cret@h"])
+def test_an_url_of_the_store_that_means_nothing_is_not_quoted(config: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="store: not a database URL that works here") as caught:
+        lint(changed(config, ("sqlite:///gateway.db", url)))
+    assert "s3cret" not in str(caught.value)

@@ -110,3 +110,18 @@ def test_files_that_the_user_named_are_named(tmp_path: Path) -> None:
         ),
     )
     assert cannot_read("FILE", Path("y"), error).problems == ("FILE y: cannot be read (Permission denied)",)
+
+
+def test_what_a_record_says_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "440604:SL:A\x1b[2J\r\x9b31m\u202eB\ud800"
+    shown = "440604:SL:A\\u001b[2J\\u000d\\u009b31m\\u202eB\\ud800\n"
+    terminal = Terminal("zh", is_json=False)
+    terminal.say(zh=hostile, en="")
+    terminal.warn(zh=hostile, en="")
+    with pytest.raises(SystemExit), exit_codes(terminal):
+        raise FatalError(hostile)
+    terminal.table(("键",), [("𠮷\t中 文",)])
+    out, err = capsys.readouterr()
+    assert out.startswith(shown)
+    assert "𠮷" in out
+    assert err == f"{shown}已停止：{shown}"
