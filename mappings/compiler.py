@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xsd.catalogue import Field, KindSchema
 
 #: Outcomes remembered a chain, for source texts up to this length: codes, names of departments, regions repeat.
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 512
 _REMEMBERED_CHARACTERS: Final = 64
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mappings.outcome import Outcome
 
 #: Bounds of the two caches; platforms with tables have one shape a kind, documents with absent fields have many.
-_SHAPES: Final = 1024
-_TEMPLATES: Final = 1024
+_SHAPES: Final = 256
+_TEMPLATES: Final = 256
 
 #: Bytes that XML text cannot hold as they are: markup, carriage return (a parser makes a line feed of it), controls;
 #: and how many of them an element has in its two tags.

@@ -31,7 +31,7 @@ _ORG_VALUES: Final = _values("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _USCC_VALUES: Final = _values(_USCC_ALPHABET)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def is_org_code(text: str) -> bool:
     """Whether `text` is an organisation code of 9 characters with the right check digit (GB 11714)."""
     if len(text) != 9 or not text.isascii():
@@ -41,7 +41,7 @@ def is_org_code(text: str) -> bool:
     return _UNUSABLE not in values and _ORG_CHECKS[11 - sum(map(mul, _ORG_WEIGHTS, values)) % 11] == raw[8]
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def is_uscc(text: str) -> bool:
     """Whether `text` is a unified social credit code: 18 characters, both check digits right (GB 32100-2015).
 
@@ -55,7 +55,7 @@ def is_uscc(text: str) -> bool:
     return (31 - sum(map(mul, _USCC_WEIGHTS, values)) % 31) % 31 == values[17] and is_org_code(text[8:17])
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def is_calendar_day(yyyymmdd: str) -> bool:
     """Whether eight digits are a day of the calendar."""
     if len(yyyymmdd) != 8 or not (yyyymmdd.isascii() and yyyymmdd.isdigit()):

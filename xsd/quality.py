@@ -23,7 +23,7 @@ GAP: Final = Fault(
 _FIELD_CHARACTERS: Final = 200
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=512)
 def _fault_element(code: str, field: str) -> str:
     name = "".join(c if c.isprintable() else " " for c in field[:_FIELD_CHARACTERS])
     return f"<fault code={quoteattr(code)} field={quoteattr(name)}/>"

@@ -52,7 +52,7 @@ def _structure(org: str, *, prefix: str = "", day: str = "") -> Structure:
     return Structure(prefix, day, tuple(wrong))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def application_structure(text: str) -> Structure:
     """Of an application number: 29, 28 or 24 characters, or `<division>-<number of its own>`."""
     if match := _APPLICATION_29(text):
@@ -63,7 +63,7 @@ def application_structure(text: str) -> Structure:
     return Structure() if _APPLICATION_LOCAL(text) else Structure(wrong=(_UNKNOWN,))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def item_structure(text: str) -> Structure:
     """Of an item code: 26 characters, or the first generation's 18 and more."""
     if match := _ITEM_26(text):
@@ -73,7 +73,7 @@ def item_structure(text: str) -> Structure:
     return Structure(wrong=(_UNKNOWN,))
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=1_024)
 def _ordinal(yyyymmdd: str) -> int:
     """Number of the day; 0 when it is none."""
     if not is_calendar_day(yyyymmdd):

@@ -26,7 +26,7 @@ _APPLICATION_NO: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def application_no(division: str, number: str) -> str:
     """The YWLSH itself when it is built like an application number, else `<division>-<YWLSH>`.
 

@@ -83,7 +83,7 @@ class RowPlan:
         self._version_at = self.names.index(declaration.version) if declaration.version else None
         self._part_at = self.names.index(declaration.part) if declaration.part else None
         self._platform = platform
-        self._numbered = lru_cache(maxsize=8192)(self._number)
+        self._numbered = lru_cache(maxsize=1024)(self._number)
         self._division = division
 
     def row_key(self, row: Sequence[Any]) -> str:
