@@ -10,6 +10,7 @@ from adapters.database.dialects import Horizon
 from bus.errors import ConfigurationError
 
 VERSION: Final = 1
+_NO_YEAR: Final = "0000-"
 
 
 class Mark(NamedTuple):
@@ -105,5 +106,7 @@ def time_text(value: Any) -> str:
 
 
 def earlier(text: str, seconds: float) -> str:
-    """The time `seconds` before `text`."""
+    """The time `seconds` before `text`; a time that no calendar has (MySQL's 0000-00-00) comes before all others."""
+    if text.startswith(_NO_YEAR):
+        return text
     return time_text(datetime.fromisoformat(text) - timedelta(seconds=seconds))

@@ -146,7 +146,10 @@ class TableStatements:
 
     def bind_time(self, text: str) -> ColumnElement[Any]:
         """A change time for a comparison in the database."""
-        return _bind(text if self._dialect.keeps_time_as_text else datetime.fromisoformat(text))
+        try:
+            return _bind(text if self._dialect.keeps_time_as_text else datetime.fromisoformat(text))
+        except ValueError:  # MySQL's 0000-00-00, which no calendar has and only the database can compare
+            return _bind(text)
 
     def is_text(self, name: str) -> bool:
         """Whether a declared column holds text."""

@@ -153,13 +153,14 @@ class Ledger:
     def progress(self) -> list[Progress]:
         """Every source that the ledger knows, with its equation, by name, in one consistent view."""
         tally = {
-            state: func.coalesce(func.sum(case((held.c.state == state, 1), else_=0)), 0).label(state)
+            state: func.sum(case((held.c.state == state, 1), else_=0)).label(state)
             for state in ("conflict", "quarantined", "parked", "discarded")
         }
+        # Counted apart: a position may be large, and must not be carried along with every held row.
+        counted = select(held.c.source_id, *tally.values()).group_by(held.c.source_id).subquery()
         query = (
-            select(sources, *tally.values())
-            .select_from(sources.outerjoin(held, held.c.source_id == sources.c.id))
-            .group_by(*sources.c)
+            select(sources, *(func.coalesce(counted.c[state], 0).label(state) for state in tally))
+            .select_from(sources.outerjoin(counted, counted.c.source_id == sources.c.id))
             .order_by(sources.c.name)
         )
         with self.store.read() as connection:

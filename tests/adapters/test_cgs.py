@@ -442,3 +442,22 @@ def test_a_table_without_a_key_loses_no_row(sqlite: str, engines: Callable[[str]
 def test_digits_of_other_scripts_make_no_application_number() -> None:
     number = "GZ00698857410030１0000001"
     assert application_no("440604", number) == f"440604-{number}"
+
+
+@pytest.mark.services
+def test_rows_with_the_zero_date_of_mysql_are_read_and_go_on(mariadb: str, engines: Callable[[str], sa.Engine]) -> None:
+    engine = engines(mariadb)
+    site_of(engine, records=20)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET SESSION sql_mode = ''"))
+        for declaration in PLATFORM.tables:
+            connection.execute(sa.text(f"UPDATE {declaration.table} SET GXSJ = '0000-00-00 00:00:00'"))
+    ledger = MemoryKeys()
+    begun = source(mariadb)
+    begun.open(ledger, position=None, drain=True)
+    ledger.take(begun.read(5))
+    begun.close()
+    for _ in range(2):
+        drain(source(mariadb), ledger, max_records=7)
+    assert len(ledger.read) == 20
+    assert ledger.duplicates == []
