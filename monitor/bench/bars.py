@@ -35,6 +35,8 @@ BARS: Final = (
 #: Of `latency`, in milliseconds; the second is allowed the disk's own fdatasync p99.9 on top.
 P50_MS: Final = 20.0
 P99_MS: Final = 40.0
+#: With more rows committed late than this, the rate was not what it should be, and nothing is proved.
+MOST_LATE: Final = 0.01
 #: Of `memory`: resident megabytes, and growth from 10,000 records to the last.
 MEMORY_MB: Final = 150.0
 GROWTH: Final = 0.03

@@ -137,10 +137,10 @@ class Bench:
         options = GatewayOptions("never", store=f"sqlite:///{store}")
         with self.vhost() as bus:
             (measured,) = run_together([self.gateway("chancheng", bus, options)])
-        self.stream = list(self._messages(store))
+        self.stream = list(self.messages(store))
         return measured
 
-    def _messages(self, store: Path) -> Iterator[Message]:
+    def messages(self, store: Path) -> Iterator[Message]:
         """Every entry of the ledger as its message, and a checkpoint after each 256."""
         trust = load_trust(self.folder / "trust.yaml")
         signer = Signer.load(self.folder / "keys" / f"{GROUP}.pem")

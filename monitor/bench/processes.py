@@ -105,6 +105,7 @@ class Worker:
 
     def _failure(self) -> FatalError:
         self._process.kill()
+        self.close()
         tail = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return FatalError(f"a measured process failed; its log is {self._log}:\n{tail}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from monitor.bench.bars import BARS, GROWTH, MEMORY_MB, P50_MS, P99_MS
+from monitor.bench.bars import BARS, GROWTH, MEMORY_MB, MOST_LATE, P50_MS, P99_MS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,6 +143,12 @@ def other_rows(found: Findings) -> list[tuple[str, ...]]:
                 f"{latency.p99_ms:.1f}",
                 f"≤ {P99_MS:g} + {sync:.1f} (fdatasync p99.9)",
                 _mark(is_met=latency.p99_ms <= P99_MS + sync),
+            ),
+            (
+                "rows committed late",
+                f"{latency.late:.1%}",
+                f"≤ {MOST_LATE:.0%}",
+                _mark(is_met=latency.late <= MOST_LATE),
             ),
         ]
     if (memory := found.memory) is not None:

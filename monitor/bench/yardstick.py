@@ -67,13 +67,19 @@ class RawConnection:
         self._rest = b""
         self._ahead: set[int] = set()
         self.confirmed = 0
-        login = f"\0{parts.username}\0{parts.password}".encode()
+        try:
+            self._shake_hands(f"\0{parts.username}\0{parts.password}".encode(), unquote(parts.path[1:]))
+        except FatalError:
+            self.close()
+            raise
+
+    def _shake_hands(self, login: bytes, vhost: str) -> None:
         self._socket.sendall(b"AMQP\0\0\x09\x01")
         self._expect(10, 10)
         start_ok = b"\0\0\0\0" + _short("PLAIN") + struct.pack(">I", len(login)) + login + _short("en_US")
         self._call(0, (10, 11), start_ok, (10, 30))
         self._send(0, (10, 31), struct.pack(">HIH", 16, FRAME_MAX, 0))
-        self._call(0, (10, 40), _short(unquote(parts.path[1:])) + b"\0\0", (10, 41))
+        self._call(0, (10, 40), _short(vhost) + b"\0\0", (10, 41))
         self._call(CHANNEL, (20, 10), b"\0", (20, 11))
         self._call(CHANNEL, (85, 10), b"\0", (85, 11))
 
