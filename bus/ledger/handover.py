@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from bus.message import Entry
 
-#: Entries held at most, some 8 MB; a relay that is further behind reads the store.
-LIMIT: Final = 3_000
+#: Entries held at most, some 5 MB; a relay that is further behind reads the store.
+LIMIT: Final = 2_000
 
 
 class Handover:

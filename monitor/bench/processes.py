@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_END_S = 20.0
 
 
 class Measured(NamedTuple):
@@ -55,11 +56,6 @@ class Worker:
         if self._read() != "ready\n":
             raise self._failure()
 
-    @property
-    def pid(self) -> int:
-        """Process id."""
-        return self._process.pid
-
     def go(self) -> None:
         """Let it work."""
         assert self._process.stdin is not None
@@ -88,12 +84,12 @@ class Worker:
         )
 
     def close(self) -> None:
-        """End it, at once if it has not ended by itself."""
+        """End it, at once if it does not end by itself; may be called twice."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
         try:
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -111,10 +107,14 @@ class Worker:
 
 
 def run_together(workers: Sequence[Worker]) -> list[Measured]:
-    """Let all go at the same moment and wait for all."""
-    for worker in workers:
-        worker.go()
-    return [worker.result() for worker in workers]
+    """Let all go at the same moment and wait for all; when one fails, none is left."""
+    try:
+        for worker in workers:
+            worker.go()
+        return [worker.result() for worker in workers]
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 def cpu_of(pid: int) -> float:

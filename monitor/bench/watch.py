@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from bus.message import Message
@@ -24,12 +25,17 @@ class Confirm(NamedTuple):
 class WatchedTransport:
     """Implements `bus.ports.Transport` around another one.
 
+    Args:
+        inner: the transport.
+        keeps_all: whether every confirm is kept, or the first and the last only, which takes no memory.
+
     Attributes:
         confirms: one for every time the number of confirmed records rose.
     """
 
-    def __init__(self, inner: Transport) -> None:
+    def __init__(self, inner: Transport, *, keeps_all: bool = True) -> None:
         self._inner = inner
+        self._keeps_all = keeps_all
         self.confirms: list[Confirm] = []
 
     def declare(self, topology: Topology) -> None:
@@ -42,7 +48,14 @@ class WatchedTransport:
 
     def publisher(self) -> PublishChannel:
         """A watched channel."""
-        return WatchedChannel(self._inner.publisher(), self.confirms)
+        return WatchedChannel(self._inner.publisher(), self._note)
+
+    def _note(self, records: int) -> None:
+        confirm = Confirm(time.monotonic(), records)
+        if self._keeps_all or len(self.confirms) < 2:
+            self.confirms.append(confirm)
+        else:
+            self.confirms[-1] = confirm
 
     def consumer(self, queue: str, *, prefetch: int, start: int | datetime | str | None = None) -> ConsumeChannel:
         """Pass on."""
@@ -50,29 +63,33 @@ class WatchedTransport:
 
 
 class WatchedChannel:
-    """Implements `bus.ports.PublishChannel` around another one."""
+    """Implements `bus.ports.PublishChannel` around another one.
 
-    def __init__(self, inner: PublishChannel, confirms: list[Confirm]) -> None:
+    Args:
+        inner: the channel.
+        note: called with the number of confirmed records whenever messages were confirmed.
+    """
+
+    def __init__(self, inner: PublishChannel, note: Callable[[int], None]) -> None:
         self._inner = inner
-        self._confirms = confirms
-        self._records = [0]  # records in the first n messages of this channel
-        self._seen = 0
+        self._note = note
+        self._under_way: deque[int] = deque()  # records in each unconfirmed message
+        self._count = self._records = 0
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Count what each message carries; pass on."""
-        total = self._records[-1]
-        for message in messages:
-            headers = message.headers
-            total += headers.get("x-count", 1) if "x-seq" in headers else 0
-            self._records.append(total)
+        self._under_way += [
+            message.headers.get("x-count", 1) if "x-seq" in message.headers else 0 for message in messages
+        ]
         self._inner.publish(messages)
 
     def confirmed(self, *, timeout_s: float) -> int:
         """Pass on; note a rise."""
         count = self._inner.confirmed(timeout_s=timeout_s)
-        if count > self._seen:
-            self._seen = count
-            self._confirms.append(Confirm(time.monotonic(), self._records[count]))
+        if count > self._count:
+            self._records += sum(self._under_way.popleft() for _ in range(count - self._count))
+            self._count = count
+            self._note(self._records)
         return count
 
     def close(self) -> None:

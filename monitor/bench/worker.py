@@ -58,7 +58,7 @@ def ready(prepare: Callable[[], Any] = tune) -> None:
 def run_gateway(options: Mapping[str, Any]) -> dict[str, Any]:
     """One gateway process until `records` records are confirmed."""
     settings = load(Path(options["config"]))
-    transport = WatchedTransport(connect(settings.bus))
+    transport = WatchedTransport(connect(settings.bus), keeps_all=options["keeps_confirms"])
     gateway = build(settings, transport=transport, topology=topology(has_journal=options["has_journal"]))
     stop = threading.Event()
     until = time.monotonic() + _TIMEOUT_S
@@ -85,7 +85,7 @@ def run_gateway(options: Mapping[str, Any]) -> dict[str, Any]:
         "cpu_s": spent,
         "problems": problems,
         "memory": memory,
-        "confirms": confirms if options.get("keeps_confirms") else [],
+        "confirms": confirms if options["keeps_confirms"] else [],
     }
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.bench import run as run_module
 from monitor.bench import worker
-from monitor.bench.bars import BARS, PARTS
+from monitor.bench.bars import BARS, PARTS, ROUND_PARTS
 from monitor.bench.material import Bench, GatewayOptions, writes
 from monitor.bench.naive import Case, Way, run_naive
+from monitor.bench.rounds import Rounds, Sample
 from monitor.bench.yardstick import pour
 from monitor.commands.bench import run_bench
 from monitor.terminal import Terminal
@@ -96,6 +99,49 @@ def test_the_naive_pipeline_stops_at_a_row_that_is_not_there(
     way = Way(postgres.dsn(database), vhost.url, "core", tmp_path / "naive.db")
     with pytest.raises(FatalError, match="has no row"):
         run_naive([Case("1", {"applicationNo": "1"})], way)
+
+
+@pytest.mark.parametrize("part", [*ROUND_PARTS, "memory"])
+def test_only_what_was_asked_for_is_measured(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Prepared:
+        """A bench without services."""
+
+        def __init__(self, *_services: object, records: int) -> None:
+            assert records == 1000
+
+        def prepare(self) -> None:
+            pass
+
+    class Counted:
+        """Rounds that only count."""
+
+        def __init__(self, _bench: object) -> None:
+            self.samples: dict[str, list[Sample]] = {}
+
+        _add = Rounds._add
+        run = Rounds.run
+
+        def _measured(self, *_options: object, **_more: object) -> Sample:
+            return Sample(1.0)
+
+        _yardstick = _naive = _gateway = _consumer = _measured
+
+    for name in ("rabbitmq", "postgresql"):
+        monkeypatch.setattr(run_module, name, contextlib.nullcontext)
+    monkeypatch.setattr(run_module, "describe", lambda *_services: {})
+    monkeypatch.setattr(run_module, "Bench", Prepared)
+    monkeypatch.setattr(run_module, "Rounds", Counted)
+    monkeypatch.setattr(run_module, "measure_memory", lambda _bench, records: records)
+    found = run_module.run(Terminal("en", is_json=False), run_module.Plan(2, 1000, (part,), memory_records=7))
+    others = {"single": {"naive"}, "consume": {"kombu"}, "journal": {"yardstick-journal", "single-journal"}}
+    if part == "memory":
+        memory: object = found.memory
+        assert memory == 7
+        assert not found.samples
+    else:
+        own = set() if part == "journal" else {part}
+        assert set(found.samples) == {"yardstick"} | own | others.get(part, set())
+        assert all(len(series) == 2 for series in found.samples.values())
 
 
 @pytest.mark.services
