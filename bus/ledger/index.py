@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
 from bus.ledger.content import load_content, load_faults
 from bus.ledger.schema import held, keys
+from bus.ledger.store import in_lists
 from bus.message import Record
 from bus.ports import Seen
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bus.ledger.store import Store
-
-_CHUNK: Final = 10_000
 
 
 class Index:
@@ -37,9 +36,8 @@ class Index:
         names = list({key.rpartition(":")[0] for key in wanted} if self._is_explicit else wanted)
         found: dict[str, Seen] = {}
         with self._store.read() as connection:
-            for start in range(0, len(names), _CHUNK):
-                rows = connection.execute(self._seen, {"some": names[start : start + _CHUNK]})
-                for key, ordinal, version, changed_at, vanished in rows:
+            for some in in_lists(names):
+                for key, ordinal, version, changed_at, vanished in connection.execute(self._seen, {"some": some}):
                     row_key = f"{key}:{version}" if self._is_explicit else key
                     former = found.get(row_key)
                     if row_key in wanted and (former is None or former.version < version):

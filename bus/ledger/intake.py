@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
@@ -11,7 +11,7 @@ from bus.errors import FatalError
 from bus.ledger.content import dump_content, dump_faults
 from bus.ledger.handover import Handover
 from bus.ledger.schema import entries, held, keys, sources
-from bus.ledger.store import Statement
+from bus.ledger.store import Statement, in_lists
 from bus.ledger.values import BEHIND, NO_PARENT, Known
 from bus.message import Entry
 from bus.seal import Leaf
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from bus.ledger.store import Store
     from bus.ledger.values import Draft, Hold, Page
     from bus.seal import Sealer
-
-#: Keys in one IN list: SQLite allows 32,766 parameters, PostgreSQL 65,535.
-_CHUNK: Final = 10_000
 
 _KNOWN = (
     keys.c.key,
@@ -76,8 +73,8 @@ class Intake:
         found: dict[str, dict[int, Known]] = {}
         wanted = list(dict.fromkeys(some))
         with self._store.read() as connection:
-            for start in range(0, len(wanted), _CHUNK):
-                for row in connection.execute(self._known, {"some": wanted[start : start + _CHUNK]}):
+            for part in in_lists(wanted):
+                for row in connection.execute(self._known, {"some": part}):
                     key, ordinal, version, row_digest, seen_digest, changed_at, state, seq, vanished = row
                     found.setdefault(key, {})[version] = Known(
                         ordinal, version, row_digest, seen_digest, changed_at, state, seq, bool(vanished)
@@ -92,8 +89,8 @@ class Intake:
         with self._store.read() as connection:
             return {
                 case
-                for start in range(0, len(wanted), _CHUNK)
-                for case in connection.scalars(query.where(held.c.application_no.in_(wanted[start : start + _CHUNK])))
+                for part in in_lists(wanted)
+                for case in connection.scalars(query.where(held.c.application_no.in_(part)))
             }
 
     def waiting(self, key: str, version: int | None) -> int | None:

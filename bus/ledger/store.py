@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Engine, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from bus.errors import ConfigurationError, ExchangeError, FatalError, TransientError
 from bus.ledger import schema
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Insert, Update
+
+
+#: How long a write waits for its turn.
+_PATIENCE_S: Final = 60
+
+
+#: Lengths of IN lists. Each length is a statement of its own, which drivers prepare and keep, some 60 KB each.
+_LENGTHS: Final = (1, 10, 100, 1000)
+
+
+def in_lists(values: Sequence[str]) -> Iterator[list[str]]:
+    """`values` in lists of few different lengths; one that is not full is filled up by repeating its last value."""
+    longest = _LENGTHS[-1]
+    for start in range(0, len(values), longest):
+        part = list(values[start : start + longest])
+        length = next(length for length in _LENGTHS if length >= len(part))
+        yield part + part[-1:] * (length - len(part))
 
 
 class Statement:
@@ -59,7 +78,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None  # BEGIN is ours, below
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_PATIENCE_S}000"):
             dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -77,6 +96,21 @@ def _make_private(name: str | None) -> None:
         raise TransientError(f"the store {name} cannot be made: {error.strerror}") from error
 
 
+def _writer(engine: Engine) -> Engine:
+    """The engine of write transactions: on SQLite one connection, for which this process's threads queue.
+
+    So its page cache stays valid from one commit to the next, and a thread that waits is woken when it is its turn,
+    where SQLite's own way to wait is to sleep and look again.
+    """
+    if engine.dialect.name != "sqlite" or engine.url.database in {None, "", ":memory:"}:
+        return engine.execution_options(is_write=True)
+    single = create_engine(
+        engine.url, paramstyle="qmark", pool_size=1, max_overflow=0, pool_timeout=_PATIENCE_S, poolclass=QueuePool
+    )
+    _prepare_sqlite(single)
+    return single.execution_options(is_write=True)
+
+
 class Store:
     """The ledger's database.
 
@@ -92,7 +126,7 @@ class Store:
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
             _make_private(self.engine.url.database)
-        self._writing = self.engine.execution_options(is_write=True)
+        self._writing = _writer(self.engine)
         try:
             self._create()
         except ExchangeError:
@@ -121,9 +155,12 @@ class Store:
                 yield connection
         except DBAPIError as error:
             raise TransientError(f"the store {self.engine.url!r} did not answer: {error.orig}") from error
+        except PoolTimeout as error:
+            raise TransientError(f"the store {self.engine.url!r} is busy: {error}") from error
 
     def close(self) -> None:
         """Close every connection."""
+        self._writing.dispose()
         self.engine.dispose()
 
 
