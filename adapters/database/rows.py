@@ -140,7 +140,10 @@ class RowPlan:
         content = dict(zip(self.names, row, strict=True))
         if parent:
             content.update(parent)
-        number, key = self._numbered(row[self.key_at[0]])
+        raw = row[self.key_at[0]]
+        if not raw or (raw.__class__ is str and raw.isspace()):
+            faults = (*faults, _no_number(self.declaration.key[0]))
+        number, key = self._numbered(raw)
         return Record(
             self._keyed(key, row[self._part_at] if self._part_at is not None else None),
             self._division,
@@ -153,6 +156,17 @@ class RowPlan:
             faults,
             park,
         )
+
+
+def _no_number(column: str) -> Fault:
+    return Fault(
+        "BUSINESS_KEY",
+        column,
+        "reject",
+        f"{column} 为空：没有流水号的记录不属于任何案件；请平台补填",
+        f"{column} is empty: a record without a number belongs to no case; the platform has to fill it in",
+        rule="BUSINESS_KEY",
+    )
 
 
 def version_of(value: Any) -> int:

@@ -62,6 +62,18 @@ def test_blanks_around_a_number_are_no_part_of_it(site: str, engines: Callable[[
     assert ledger.vanished == ["440604:BJ:440604-A%201%3A2:1"]
 
 
+def test_a_row_without_a_number_belongs_to_no_case(site: str, engines: Callable[[str], sa.Engine]) -> None:
+    engine = engines(site)
+    site_of(engine, records=1)
+    insert(engine, "SL", YWLSH="  ", SJBBH=1, YXTYWLSH="x", XZQHDM="440604", GXSJ=local_now())
+    ledger = MemoryKeys()
+    drain(source(site), ledger)
+    found = [record for record in ledger.read if record.faults]
+    assert [(f.code, f.field, f.severity) for record in found for f in record.faults] == [
+        ("BUSINESS_KEY", "YWLSH", "reject")
+    ]
+
+
 def test_parts_of_the_key() -> None:
     parts = {d.kind: (d.part, d.part_default) for d in PLATFORM.tables}
     assert parts == {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +22,6 @@ from tests.bus.journals import (
     write,
 )
 
-ROOT = Path(__file__).parents[2]
 YARDSTICK_US = 1.15
 PLACE = ("foshan/chancheng", 1)
 WRITTEN = write([new_entry(seq) for seq in range(1, 13)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bus.errors import TransientError
+from mappings.library import shipped
 from monitor.commands.check import _NoKeys, _try
 from monitor.terminal import Terminal
 from tests.monitor.deployments import deploy
@@ -16,7 +18,6 @@ from tests.services import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.monitor.conftest import Done
 
@@ -69,7 +70,7 @@ def test_all_problems_are_listed_at_once_with_their_places(gateway: Callable[...
 
 
 def test_warnings_of_configuration_and_mappings_do_not_fail(gateway: Callable[..., Done], config: Path) -> None:
-    shutil.copytree("mappings/cgs", config.parent / "own" / "cgs")
+    shutil.copytree(Path(str(shipped())) / "cgs", config.parent / "own" / "cgs")
     document = config.parent / "own" / "cgs" / "BJ.yaml"
     lines = document.read_text(encoding="utf-8").splitlines(keepends=True)
     document.write_text("".join(line for line in lines if "yearlyReview" not in line), encoding="utf-8")
